@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/* The module interface: how authentication, limits, metrics and logs plug into the broker.
+ *
+ * A module is one const struct qms_module.  The core knows it by its callbacks only.  Objects
+ * of the core are opaque here and read through the functions at the end of this file.
+ *
+ * Life of a configuration object: conf_size zeroed bytes a block -> directives fill it
+ * (defaults first) -> conf_merge with the enclosing block's -> conf_load -> used -> conf_free.
+ * A block that writes none of a module's directives shares the object of the block around it.
+ * On reload a whole new set is built beside the old one; living peers and streams keep the
+ * state they have (peer_size, stream_size memory) and see the new conf from then on.
+ *
+ * Threads: everything runs on its process's one loop thread.  conf_* and the directives' `set`
+ * run in the master, also for `quicms -t`, and on a reload in each worker once more, from the
+ * bytes that the master read; everything else runs in a worker.  No callback may block.
+ */
+#ifndef QUICMS_MODULE_H
+#define QUICMS_MODULE_H
+
+#include <quicms/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define QMS_MODULE_ABI 1
+
+struct qms_diag;  /* receives file, line and sentence of a configuration error */
+struct qms_peer;  /* a connected agent or browser session */
+struct qms_route; /* one stream on its way through the broker */
+struct qms_http;  /* one request at the HTTP endpoint */
+
+/** What a callback decides. */
+enum qms_verdict {
+    QMS_PASS,   /* no objection; the next module is asked */
+    QMS_ACCEPT, /* on_hello only: the credential is good; the other authenticators are asked
+                   with `auth all` only */
+    QMS_DELAY,  /* on_data only: credit for these bytes no earlier than *retry_at */
+    QMS_REJECT  /* refused, by struct qms_refusal; nobody else is asked */
+};
+
+/** Why something was rejected; the core sends it to the agent.  Before the call `code` is what
+ * fits the callback (BUSY, REJECTED, UNAUTHENTICATED), the rest zero. */
+struct qms_refusal {
+    enum qms_code code;
+    uint64_t retry_after_ms; /* 0: not told */
+    const char *reason;      /* static text for the agent; must not help an attacker */
+    const char *label;       /* static label for logs and metrics; may say more */
+};
+
+enum qms_ctx {
+    QMS_CTX_MAIN = 1,
+    QMS_CTX_EVENTS = 2,
+    QMS_CTX_QUIC = 4,
+    QMS_CTX_SERVER = 8,
+    QMS_CTX_LOCATION = 16,
+    QMS_CTX_HTTP = 32,
+    QMS_CTX_TLS = 64
+};
+
+enum qms_dtype {
+    QMS_D_FLAG,   /* on | off -> uint64_t 1 | 0 */
+    QMS_D_NUMBER, /* -> uint64_t */
+    QMS_D_SIZE,   /* k m g -> uint64_t bytes */
+    QMS_D_TIME,   /* ms s m h d -> uint64_t nanoseconds */
+    QMS_D_ENUM,   /* one of `words` (NULL-ended) -> uint64_t index */
+    QMS_D_STRING, /* -> const char *, lives as long as the configuration */
+    QMS_D_PATH,   /* as STRING, made absolute from the prefix */
+    QMS_D_CUSTOM  /* `set` is called */
+};
+
+/** One configuration directive; the table also makes doc/directives.md and error messages. Rows
+ * of modules may stand in the main, quic, server and http blocks. */
+struct qms_directive {
+    const char *name;
+    unsigned contexts; /* enum qms_ctx bits */
+    enum qms_dtype type;
+    size_t offset;               /* of the field in the module's conf struct */
+    const char *def;             /* default as it would be written; NULL: none */
+    const char *unit;            /* "bytes", "bytes/s"; NULL: none */
+    uint64_t min, max;           /* NUMBER, SIZE, TIME (in ns); max 0: no bound */
+    const char *const *words;    /* ENUM */
+    unsigned args_min, args_max; /* CUSTOM: number of arguments; 0,0 means exactly one */
+    bool multiple;               /* may stand more than once in a block */
+    /** CUSTOM: argv[0..argc-1] are the arguments, living as long as the configuration.
+     * On failure write qms_diag_error and return QMS_E_CONFIG. */
+    qms_err (*set)(void *conf, const struct qms_directive *d, int argc, const char *const *argv,
+                   struct qms_diag *diag);
+    const char *help;   /* one sentence, ends with a full stop */
+    const char *syntax; /* the arguments as documented; NULL: made from the type */
+};
+
+/** Field offset that refuses to compile when the field is not a uint64_t. */
+#define QMS_U64_FIELD(type, field)                                                             \
+    (offsetof(type, field) + 0 * sizeof(&((type *)0)->field == (uint64_t *)0))
+/** The same for const char *. */
+#define QMS_STR_FIELD(type, field)                                                             \
+    (offsetof(type, field) + 0 * sizeof(&((type *)0)->field == (const char **)0))
+
+/** What an agent presents in HELLO or AUTH; lent for the call. */
+struct qms_credential {
+    uint64_t scheme;           /* 0 none, 1 token, 2 JWT, 3 client certificate (wire.md 5) */
+    struct qms_bytes bytes;    /* the token */
+    struct qms_bytes agent_id; /* the id asked for; empty: the broker assigns */
+};
+
+/** What an authenticator grants; zeroed before on_hello. */
+struct qms_grant {
+    /* The id that the credential itself names, lent; empty: the one asked for stands.  The core
+     * refuses an agent that asked for another one. */
+    struct qms_bytes agent_id;
+    int64_t
+        expires_at; /* wall seconds; 0: never.  The core ends the connection then (EXPIRED) */
+    const char *scopes; /* space-separated, copied by the core; NULL: none */
+};
+
+/** One location of the HTTP endpoint. */
+struct qms_http_location {
+    const char *path; /* exact */
+    void (*handler)(struct qms_http *req, void *worker, const void *conf);
+};
+
+struct qms_module {
+    unsigned abi; /* QMS_MODULE_ABI */
+    const char *name;
+    const struct qms_directive *directives; /* ends with a NULL name; NULL: none */
+
+    /* Zeroed memory that the core allocates and frees: per configuration block, worker,
+     * peer and route. */
+    size_t conf_size, worker_size, peer_size, stream_size;
+
+    /** Inherit from the enclosing block: directives that were not written have been given the
+     * parent's value already; this is for what tables cannot say.  May be NULL. */
+    qms_err (*conf_merge)(void *conf, const void *parent, struct qms_diag *diag);
+    /** Reads files that directives name and checks the whole.  Also run by `quicms -t`. */
+    qms_err (*conf_load)(void *conf, struct qms_diag *diag);
+    void (*conf_free)(void *conf);
+
+    /** Each worker, after privileges are dropped.  stop accepts whatever start left. */
+    qms_err (*worker_start)(void *worker, const void *conf, qms_time now);
+    void (*worker_stop)(void *worker);
+    /** About once a second. */
+    void (*worker_tick)(void *worker, const void *conf, qms_time now);
+
+    /** A new connection from an address without one, before any handshake work.  `remote` is a
+     * struct sockaddr.  REJECT closes it with CONNECTION_REFUSED.  on_disconnect balances every
+     * on_connect that passed in this module. */
+    enum qms_verdict (*on_connect)(void *worker, const void *conf, const void *remote,
+                                   qms_time now, struct qms_refusal *why);
+    void (*on_disconnect)(void *worker, const void *conf, const void *remote, qms_time now);
+
+    /** Whether this module authenticates: then, where it is listed in `auth`, on_hello decides.
+     */
+    bool authenticator;
+    /** HELLO, and AUTH on a living connection.  An authenticator answers ACCEPT (credential is
+     * good for this agent id, *grant filled), PASS (not its kind of credential) or REJECT. */
+    enum qms_verdict (*on_hello)(void *peer_data, const void *conf, struct qms_peer *peer,
+                                 const struct qms_credential *cred, qms_time now,
+                                 struct qms_grant *grant, struct qms_refusal *why);
+    /** The peer was welcomed and has its id; on_peer_gone follows for each. */
+    void (*on_peer)(void *worker, void *peer_data, const void *conf, struct qms_peer *peer,
+                    qms_time now);
+    void (*on_peer_gone)(void *worker, void *peer_data, struct qms_peer *peer, qms_time now);
+    /** The peer's memory is about to be freed, whether or not it was ever welcomed: what was
+     * allocated for it since on_hello goes here.  Comes after the last on_close of its routes.
+     */
+    void (*peer_free)(void *peer_data);
+    /** Configuration was reloaded: is this peer still welcome (a token was withdrawn)?  `grant`
+     * is zeroed; a module that accepted the peer's credential fills it as in on_hello. */
+    enum qms_verdict (*on_reload)(void *peer_data, const void *conf, struct qms_peer *peer,
+                                  qms_time now, struct qms_grant *grant,
+                                  struct qms_refusal *why);
+
+    /** A ROUTE header arrived. */
+    enum qms_verdict (*on_open)(void *stream_data, void *peer_data, const void *conf,
+                                const struct qms_route *route, qms_time now,
+                                struct qms_refusal *why);
+    /** `len` payload bytes arrived from the opener (`forward`) or the acceptor of the route.
+     * They are passed on in any case; DELAY withholds the sender's flow-control credit for
+     * these bytes until *retry_at, which slows it to the rate without losing a byte.
+     * `peer_data` is the sender's. */
+    enum qms_verdict (*on_data)(void *stream_data, void *peer_data, const void *conf,
+                                bool forward, size_t len, qms_time now, qms_time *retry_at);
+    /** A datagram of `len` bytes to a target; anything but PASS drops it (counted). */
+    enum qms_verdict (*on_datagram)(void *peer_data, const void *conf, struct qms_peer *peer,
+                                    enum qms_kind kind, struct qms_bytes target, size_t len,
+                                    qms_time now);
+    /** The route is over; `status` is what both ends were told.  Called for refused ones too,
+     * in the modules up to the one that refused. */
+    void (*on_close)(void *stream_data, const struct qms_route *route, uint8_t status,
+                     qms_time now);
+
+    const struct qms_http_location *http; /* ends with a NULL path; NULL: none */
+};
+
+/* ---- What the core offers to modules ---- */
+
+/** Records a configuration error at the directive being read (or, in conf_load, at the block):
+ * "FILE:LINE: sentence".  The first error of a run wins. */
+__attribute__((format(printf, 2, 3))) QMS_API void qms_diag_error(struct qms_diag *diag,
+                                                                  const char *format, ...);
+
+/** Whole content of a file, read by conf_load (and `set`).  In the master it is read from disk
+ * and kept, so that a reload can hand the very bytes that were checked to workers that may not
+ * open files.  Lent while the configuration lives; NUL-terminated behind `len`.  On failure the
+ * diagnostic is filled (path, system error) and QMS_E_CONFIG returned.  Limit 16 MiB. */
+QMS_API QMS_MUST_CHECK qms_err qms_conf_read_file(struct qms_diag *diag, const char *path,
+                                                  struct qms_bytes *out);
+
+/** Agent id; empty before on_peer for anonymous ones.  Lent while the peer lives. */
+QMS_API struct qms_bytes qms_peer_id(const struct qms_peer *peer);
+QMS_API const char *qms_peer_carrier(const struct qms_peer *peer); /* "quic", "webtransport" */
+/** struct sockaddr of the path in use. */
+QMS_API const void *qms_peer_address(const struct qms_peer *peer);
+QMS_API const char *qms_peer_scopes(const struct qms_peer *peer); /* never NULL */
+/** Tells the agent it is throttled (THROTTLED of wire.md; at most one a second per `what`:
+ * 1 streams, 2 bytes, 3 datagrams). */
+QMS_API void qms_peer_throttled(struct qms_peer *peer, unsigned what, uint64_t retry_after_ms);
+
+QMS_API struct qms_peer *qms_route_opener(const struct qms_route *route);
+QMS_API struct qms_peer *
+qms_route_acceptor(const struct qms_route *route); /* NULL: none (yet), or a service */
+QMS_API enum qms_kind qms_route_kind(const struct qms_route *route);
+QMS_API struct qms_bytes qms_route_target(const struct qms_route *route);
+QMS_API bool qms_route_bidi(const struct qms_route *route);
+QMS_API uint8_t qms_route_priority(const struct qms_route *route);
+/** Payload bytes so far, from the opener and towards it. */
+QMS_API void qms_route_bytes(const struct qms_route *route, uint64_t *forward,
+                             uint64_t *reverse);
+QMS_API qms_time qms_route_opened_at(const struct qms_route *route);
+
+/** Answers a request at the HTTP endpoint, once, before the handler returns.  `body` is copied.
+ */
+QMS_API void qms_http_reply(struct qms_http *req, int status, const char *content_type,
+                            struct qms_bytes body);
+/** A request header or NULL. */
+QMS_API const char *qms_http_header(struct qms_http *req, const char *name);
+
+/** Walks every metric of the broker, summed over workers, for exporters.  A histogram is one
+ * call: `buckets` upper bounds (base units) with cumulative counts, then sum and count. */
+struct qms_metric {
+    const char *name;   /* "quicms_streams_total" */
+    const char *help;   /* one sentence */
+    const char *labels; /* "carrier=\"quic\"" or "" */
+    enum { QMS_METRIC_COUNTER, QMS_METRIC_GAUGE, QMS_METRIC_HISTOGRAM } type;
+    double value; /* counter, gauge */
+    size_t bucket_count;
+    const double *bounds;
+    const uint64_t *counts; /* cumulative; bucket_count entries, +Inf not among them */
+    double sum;
+    uint64_t count;
+};
+/** Metrics of one name come together. */
+QMS_API void qms_metrics_walk(void (*each)(void *arg, const struct qms_metric *metric),
+                              void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
