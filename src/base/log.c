@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* One line, one write(2): lines of several processes on one file never mix. */
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define TEXT_MAX 512 /* bytes of a message before escaping */
+#define GATE_MAX 10  /* lines a second and place */
+
+static struct {
+    int fd;
+    enum qms_log_level level;
+} sink = {STDERR_FILENO, QMS_LOG_NOTICE};
+
+/* Lines that the gate held back before the one about to be written. */
+static _Thread_local unsigned held_back;
+
+qms_err qms_log_open(const char *path, enum qms_log_level level)
+{
+    int fd = -1;
+
+    if (strcmp(path, "stderr") != 0 && strcmp(path, "-") != 0) {
+        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+        if (fd < 0) {
+            return QMS_E_IO;
+        }
+    }
+    qms_log_set_fd(fd);
+    sink.level = level;
+    return QMS_OK;
+}
+
+void qms_log_set_level(enum qms_log_level level)
+{
+    sink.level = level;
+}
+
+bool qms_log_enabled(enum qms_log_level level)
+{
+    return level <= sink.level;
+}
+
+void qms_log_set_fd(int fd)
+{
+    int old = sink.fd;
+
+    /* Reads the time zone now: later the process may not open files. */
+    tzset();
+    sink.fd = fd >= 0 ? fd : STDERR_FILENO;
+    if (old != sink.fd && old != STDERR_FILENO) {
+        close(old);
+    }
+}
+
+int qms_log_fd(void)
+{
+    return sink.fd;
+}
+
+static size_t put_prefix(char *out, size_t cap, enum qms_log_level level)
+{
+    static const char *const names[] = {"error", "warn", "notice", "info", "debug"};
+    time_t now = (time_t)qms_clock_wall();
+    struct tm tm;
+
+    localtime_r(&now, &tm);
+    size_t len = strftime(out, cap, "%Y/%m/%d %H:%M:%S", &tm);
+    int n = snprintf(out + len, cap - len, " [%s] %ld: ", names[level], (long)getpid());
+    return n > 0 ? len + (size_t)n : len;
+}
+
+static size_t put_escaped(char *out, const char *text, size_t len)
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t n = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= 0x20 && c < 0x7f && c != '\\') {
+            out[n++] = (char)c;
+        } else {
+            out[n++] = '\\';
+            out[n++] = 'x';
+            out[n++] = hex[c >> 4];
+            out[n++] = hex[c & 15];
+        }
+    }
+    return n;
+}
+
+static void write_all(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, data, len);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return; /* a full disk or a closed terminal must not stop the work */
+        }
+        data += n;
+        len -= (size_t)n;
+    }
+}
+
+void qms_log(enum qms_log_level level, const char *format, ...)
+{
+    char text[TEXT_MAX + 1], line[64 + 4 * TEXT_MAX + 64];
+    int saved = errno;
+    va_list args;
+
+    if (!qms_log_enabled(level)) {
+        return;
+    }
+    va_start(args, format);
+    int want = vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (want < 0) {
+        return;
+    }
+
+    size_t len = put_prefix(line, 64, level);
+    len += put_escaped(line + len, text, want > TEXT_MAX ? TEXT_MAX : (size_t)want);
+    if (want > TEXT_MAX) {
+        len += (size_t)snprintf(line + len, 8, "...");
+    }
+    if (held_back > 0) {
+        len += (size_t)snprintf(line + len, 40, " suppressed=%u", held_back);
+        held_back = 0;
+    }
+    line[len++] = '\n';
+    write_all(sink.fd, line, len);
+    errno = saved;
+}
+
+bool qms_log_gate(struct qms_log_gate *gate)
+{
+    qms_time now = qms_clock_now();
+
+    if (gate->from == 0 || now - gate->from >= QMS_SECOND) {
+        gate->from = now;
+        gate->count = 0;
+    }
+    if (gate->count >= GATE_MAX) {
+        gate->suppressed++;
+        return false;
+    }
+    gate->count++;
+    held_back = gate->suppressed;
+    gate->suppressed = 0;
+    return true;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Log lines: a constant phrase plus key=value details, nginx-style levels.
+ *
+ * One process-wide sink, set by main before anything logs and by tools (stderr by default).
+ * Never log secrets or payload.  Text that a peer chose is escaped by the sink (control
+ * characters and non-ASCII become \xNN) and cut at 512 bytes an argument line.
+ */
+#ifndef QMS_BASE_LOG_H
+#define QMS_BASE_LOG_H
+
+#include <quicms/types.h>
+
+enum qms_log_level { QMS_LOG_ERROR, QMS_LOG_WARN, QMS_LOG_NOTICE, QMS_LOG_INFO, QMS_LOG_DEBUG };
+
+/** Opens `path` ("stderr" or "-" for standard error) for appending.  QMS_E_IO: errno is set and
+ * the old sink stays.  Also the way to reopen after rotation. */
+QMS_MUST_CHECK qms_err qms_log_open(const char *path, enum qms_log_level level);
+void qms_log_set_level(enum qms_log_level level);
+bool qms_log_enabled(enum qms_log_level level);
+/** Takes over an open descriptor (a worker that may not open files); -1 means standard error.
+ */
+void qms_log_set_fd(int fd);
+int qms_log_fd(void);
+__attribute__((format(printf, 2, 3))) void qms_log(enum qms_log_level level, const char *format,
+                                                   ...);
+
+/** For lines that a peer can trigger: at most 10 a second per place in the code; the number
+ * left out is told with the next line that passes. */
+struct qms_log_gate {
+    qms_time from;
+    unsigned count, suppressed;
+};
+bool qms_log_gate(struct qms_log_gate *gate);
+#define qms_log_peer(level, ...)                                                               \
+    do {                                                                                       \
+        static struct qms_log_gate qms_gate_;                                                  \
+        if (qms_log_enabled(level) && qms_log_gate(&qms_gate_)) {                              \
+            qms_log((level), __VA_ARGS__);                                                     \
+        }                                                                                      \
+    } while (0)
+
+#endif
