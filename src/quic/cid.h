@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Connection ids of ours: one fixed length, made in one place.
+ *
+ * Where several workers serve one address, an id says whose it is: its second word is a keyed
+ * mix of the first, exclusive-ored with the slot and a check value.  A kernel filter can undo
+ * that (qms_cid_filter), and an id that a client chose at random passes for ours once in 2^24.
+ */
+#ifndef QMS_QUIC_CID_H
+#define QMS_QUIC_CID_H
+
+#include <linux/filter.h>
+#include <ngtcp2/ngtcp2.h>
+
+#include "quic/token.h"
+
+/** Length of every id that we issue: 8 bytes that name the worker, 32 bits of them random, and
+ * 80 random bits. */
+#define QMS_CID_LEN 18
+/** Instructions of the filter at most. */
+#define QMS_CID_FILTER_MAX 32
+
+/** A fresh connection id of the worker in `slot`; below 0: of nobody in particular. */
+void qms_cid_make(const struct qms_quic_keys *keys, int slot, ngtcp2_cid *cid);
+/** The slot that an id of ours names, or -1. */
+int qms_cid_slot(const struct qms_quic_keys *keys, const uint8_t *id, size_t len);
+/** The program for SO_ATTACH_REUSEPORT_CBPF: packets go to the socket whose number is the slot
+ * that their id names, others where the kernel's hash says.  Returns its length. */
+size_t qms_cid_filter(const struct qms_quic_keys *keys,
+                      struct sock_filter out[QMS_CID_FILTER_MAX]);
+/** The stateless reset token that goes with one of our ids (RFC 9000 section 10.3.2). */
+QMS_MUST_CHECK qms_err qms_cid_reset_token(const struct qms_quic_keys *keys,
+                                           const ngtcp2_cid *cid, uint8_t token[16]);
+
+#endif
