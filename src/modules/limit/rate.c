@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#include "rate.h"
+
+#include <string.h>
+
+/* Amounts below 2^32 and rates below 2^40 keep every product within 64 bits. */
+#define AMOUNT_MAX UINT32_MAX
+#define RATE_MAX   (UINT64_C(1) << 40)
+
+/* A number with k, m or g behind it, up to `end`. */
+static bool amount(const char *s, const char *end, uint64_t max, uint64_t *out)
+{
+    uint64_t n = 0, unit = 1;
+    const char *p = s;
+
+    for (; p < end && *p >= '0' && *p <= '9' && n <= max; p++) {
+        n = n * 10 + (uint64_t)(*p - '0');
+    }
+    if (p == s) {
+        return false;
+    }
+    if (p < end) {
+        unit = *p == 'k'   ? UINT64_C(1) << 10
+               : *p == 'm' ? UINT64_C(1) << 20
+               : *p == 'g' ? UINT64_C(1) << 30
+                           : 0;
+        p++;
+    }
+    if (p != end || unit == 0 || n == 0 || n > max / unit) {
+        return false;
+    }
+    *out = n * unit;
+    return true;
+}
+
+qms_err qms_rate_parse(struct qms_rate *out, const char *name, int argc,
+                       const char *const *argv, struct qms_diag *diag)
+{
+    struct qms_rate r = {.set = true, .burst = 1};
+    const char *end = argv[0] + strlen(argv[0]);
+
+    if (strcmp(argv[0], "off") == 0 && argc == 1) {
+        *out = r;
+        return QMS_OK;
+    }
+    if (end - argv[0] > 2 && strcmp(end - 2, "/s") == 0) {
+        end -= 2;
+    }
+    if (!amount(argv[0], end, RATE_MAX, &r.per_second)) {
+        qms_diag_error(diag,
+                       "\"%s\" of \"%s\" is no rate; write off, or a number like 200/s "
+                       "or 20m/s.",
+                       argv[0], name);
+        return QMS_E_CONFIG;
+    }
+    r.burst = r.per_second < AMOUNT_MAX ? r.per_second : AMOUNT_MAX;
+    if (argc > 1 && (strncmp(argv[1], "burst=", 6) != 0 ||
+                     !amount(argv[1] + 6, argv[1] + strlen(argv[1]), AMOUNT_MAX, &r.burst))) {
+        qms_diag_error(diag, "\"%s\" of \"%s\" is no burst; write it like burst=400.", argv[1],
+                       name);
+        return QMS_E_CONFIG;
+    }
+    *out = r;
+    return QMS_OK;
+}
+
+/* Time that `n` costs, rounded up. */
+static qms_time cost(const struct qms_rate *r, uint64_t n)
+{
+    n = n < AMOUNT_MAX ? n : AMOUNT_MAX;
+    return (n * QMS_SECOND + r->per_second - 1) / r->per_second;
+}
+
+bool qms_rate_take(const struct qms_rate *r, qms_time *paid_at, uint64_t n, qms_time now,
+                   qms_time *retry_at)
+{
+    if (r->per_second == 0) {
+        return true;
+    }
+    qms_time from = *paid_at > now ? *paid_at : now;
+
+    /* More than the burst would never fit, so it only waits for an idle agent. */
+    qms_time slack = cost(r, r->burst) - cost(r, n < r->burst ? n : r->burst);
+    if (from - now > slack) {
+        *retry_at = from - slack;
+        return false;
+    }
+    *paid_at = from + cost(r, n);
+    return true;
+}
+
+qms_time qms_rate_charge(const struct qms_rate *r, qms_time *paid_at, uint64_t n, qms_time now)
+{
+    if (r->per_second == 0) {
+        return 0;
+    }
+    *paid_at = (*paid_at > now ? *paid_at : now) + cost(r, n);
+
+    qms_time allowed = cost(r, r->burst);
+    return *paid_at - now > allowed ? *paid_at - allowed : 0;
+}

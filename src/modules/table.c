@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#include "table.h"
+
+extern const struct qms_module qms_module_limit;
+extern const struct qms_module qms_module_acl;
+extern const struct qms_module qms_module_auth_token;
+extern const struct qms_module qms_module_auth_jwt;
+extern const struct qms_module qms_module_metrics;
+
+const struct qms_module *const qms_modules[] = {
+    &qms_module_limit, /* first: it turns away before anyone else works */
+    &qms_module_acl,   &qms_module_auth_token, &qms_module_auth_jwt, &qms_module_metrics,
+};
+const size_t qms_module_count = sizeof(qms_modules) / sizeof(qms_modules[0]);

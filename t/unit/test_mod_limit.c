@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: MIT */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "modules/limit/account.h"
+#include "modules/limit/rate.h"
+#include "qms_test.h"
+
+extern const struct qms_module qms_module_limit;
+
+#define M (&qms_module_limit)
+
+/* The module over memory of ours and a clock that is moved by hand.  The core's part of the
+ * interface is here. */
+struct fixture {
+    uint64_t conf[64], worker[16], peer[64];
+    qms_time now;
+    struct qms_refusal why;
+};
+
+static unsigned told[4];
+static uint64_t told_ms;
+static char diag_text[256];
+static const char *peer_id;
+
+struct qms_bytes qms_peer_id(const struct qms_peer *peer)
+{
+    assert_ptr_equal(peer, (const struct qms_peer *)&told);
+    return (struct qms_bytes){(const uint8_t *)peer_id, strlen(peer_id)};
+}
+
+void qms_peer_throttled(struct qms_peer *peer, unsigned what, uint64_t retry_after_ms)
+{
+    assert_ptr_equal(peer, (struct qms_peer *)&told);
+    told[what]++;
+    told_ms = retry_after_ms;
+}
+
+void qms_diag_error(struct qms_diag *diag, const char *format, ...)
+{
+    va_list ap;
+
+    (void)diag;
+    va_start(ap, format);
+    vsnprintf(diag_text, sizeof(diag_text), format, ap);
+    va_end(ap);
+}
+
+static const struct qms_directive *row(const char *name)
+{
+    const struct qms_directive *d = M->directives;
+
+    while (d->name != NULL && strcmp(d->name, name) != 0) {
+        d++;
+    }
+    assert_non_null(d->name);
+    return d;
+}
+
+static qms_err configure(void *conf, const char *name, const char *a, const char *b)
+{
+    const struct qms_directive *d = row(name);
+    const char *argv[] = {a, b};
+
+    if (d->type == QMS_D_CUSTOM) {
+        return d->set(conf, d, b != NULL ? 2 : 1, argv, NULL);
+    }
+    uint64_t value = strtoull(a, NULL, 10);
+    memcpy((char *)conf + d->offset, &value, sizeof(value));
+    return QMS_OK;
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    assert_non_null(f);
+    assert_true(M->conf_size <= sizeof(f->conf) && M->worker_size <= sizeof(f->worker) &&
+                M->peer_size <= sizeof(f->peer));
+    f->now = 7 * QMS_SECOND;
+    memset(told, 0, sizeof(told));
+    assert_int_equal(M->worker_start(f->worker, f->conf, f->now), QMS_OK);
+    peer_id = "alice";
+    M->on_peer(f->worker, f->peer, f->conf, (struct qms_peer *)&told, f->now);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    M->on_peer_gone(f->worker, f->peer, (struct qms_peer *)&told, f->now);
+    M->worker_stop(f->worker);
+    free(f);
+    return 0;
+}
+
+static struct sockaddr_storage address(const char *text)
+{
+    struct sockaddr_storage ss = {0};
+    struct sockaddr_in *in = (struct sockaddr_in *)&ss;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&ss;
+
+    if (inet_pton(AF_INET, text, &in->sin_addr) == 1) {
+        ss.ss_family = AF_INET;
+    } else {
+        assert_int_equal(inet_pton(AF_INET6, text, &in6->sin6_addr), 1);
+        ss.ss_family = AF_INET6;
+    }
+    return ss;
+}
+
+static bool connect_from(struct fixture *f, const char *text)
+{
+    struct sockaddr_storage ss = address(text);
+    return M->on_connect(f->worker, f->conf, &ss, f->now, &f->why) == QMS_PASS;
+}
+
+static void disconnect_from(struct fixture *f, const char *text)
+{
+    struct sockaddr_storage ss = address(text);
+    M->on_disconnect(f->worker, f->conf, &ss, f->now);
+}
+
+static bool open_stream(struct fixture *f)
+{
+    return M->on_open(NULL, f->peer, f->conf, NULL, f->now, &f->why) == QMS_PASS;
+}
+
+/* The instant at which credit may come back; 0: at once. */
+static qms_time send_bytes(struct fixture *f, size_t len)
+{
+    qms_time at = 0;
+    enum qms_verdict v = M->on_data(NULL, f->peer, f->conf, true, len, f->now, &at);
+
+    assert_int_equal(v, at == 0 ? QMS_PASS : QMS_DELAY);
+    return at;
+}
+
+static void an_address_gets_as_many_connections_as_allowed(void **state)
+{
+    struct fixture *f = *state;
+
+    configure(f->conf, "limit_connections_per_address", "2", NULL);
+    assert_true(connect_from(f, "192.0.2.1"));
+    assert_true(connect_from(f, "192.0.2.1"));
+    assert_false(connect_from(f, "192.0.2.1"));
+    assert_string_equal(f->why.label, "connections_per_address");
+    assert_true(connect_from(f, "192.0.2.2"));
+    disconnect_from(f, "192.0.2.1");
+    assert_true(connect_from(f, "192.0.2.1"));
+}
+
+static void ipv6_counts_by_its_first_64_bits(void **state)
+{
+    struct fixture *f = *state;
+
+    configure(f->conf, "limit_connections_per_address", "1", NULL);
+    assert_true(connect_from(f, "2001:db8:1:2::1"));
+    assert_false(connect_from(f, "2001:db8:1:2:ffff::9"));
+    assert_true(connect_from(f, "2001:db8:1:3::1"));
+}
+
+static void ipv4_inside_ipv6_is_the_same_address(void **state)
+{
+    struct fixture *f = *state;
+
+    configure(f->conf, "limit_connections_per_address", "1", NULL);
+    assert_true(connect_from(f, "::ffff:192.0.2.1"));
+    assert_false(connect_from(f, "192.0.2.1"));
+    assert_true(connect_from(f, "::ffff:192.0.2.2"));
+}
+
+static void the_total_is_limited_and_zero_is_unlimited(void **state)
+{
+    struct fixture *f = *state;
+    char text[32];
+
+    for (int i = 0; i < 100; i++) {
+        snprintf(text, sizeof(text), "10.0.0.%d", i);
+        assert_true(connect_from(f, text));
+    }
+    configure(f->conf, "limit_connections", "101", NULL);
+    assert_true(connect_from(f, "10.0.1.1"));
+    assert_false(connect_from(f, "10.0.1.2"));
+    assert_string_equal(f->why.label, "connections");
+    disconnect_from(f, "10.0.0.5");
+    assert_true(connect_from(f, "10.0.1.2"));
+}
+
+static void streams_over_the_rate_are_refused_until_the_moment_told(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(configure(f->conf, "limit_streams", "10/s", "burst=3"), QMS_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_true(open_stream(f));
+    }
+    assert_false(open_stream(f));
+    assert_int_equal(f->why.code, QMS_CODE_RATE_LIMITED);
+    assert_int_equal(f->why.retry_after_ms, 100);
+    assert_int_equal(told[1], 1);
+    assert_int_equal(told_ms, 100);
+    f->now += 99 * QMS_MILLISECOND;
+    assert_false(open_stream(f));
+    f->now += QMS_MILLISECOND;
+    assert_true(open_stream(f));
+    assert_false(open_stream(f));
+}
+
+static void over_ten_seconds_the_rate_is_exact(void **state)
+{
+    struct fixture *f = *state;
+    int passed = 0;
+
+    assert_int_equal(configure(f->conf, "limit_streams", "200/s", "burst=1"), QMS_OK);
+    for (qms_time end = f->now + 10 * QMS_SECOND; f->now < end; f->now += QMS_MILLISECOND) {
+        passed += open_stream(f);
+    }
+    assert_int_equal(passed, 2000);
+}
+
+static void bytes_are_delayed_by_what_they_cost(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(configure(f->conf, "limit_bytes", "1000/s", "burst=500"), QMS_OK);
+    assert_int_equal(send_bytes(f, 500), 0);
+    assert_int_equal(send_bytes(f, 100), f->now + QMS_SECOND / 10);
+    assert_int_equal(send_bytes(f, 1000), f->now + 11 * QMS_SECOND / 10);
+    assert_int_equal(told[2], 2);
+    f->now += 2 * QMS_SECOND;
+    assert_int_equal(send_bytes(f, 500), 0);
+    assert_int_equal(send_bytes(f, 1), f->now + QMS_MILLISECOND);
+}
+
+static void datagrams_over_the_rate_are_dropped(void **state)
+{
+    struct fixture *f = *state;
+    int passed = 0;
+
+    assert_int_equal(configure(f->conf, "limit_datagrams", "5", "burst=5"), QMS_OK);
+    for (int i = 0; i < 20; i++) {
+        passed += M->on_datagram(f->peer, f->conf, (struct qms_peer *)&told, QMS_KIND_AGENT,
+                                 (struct qms_bytes){0}, 10, f->now) == QMS_PASS;
+    }
+    assert_int_equal(passed, 5);
+    assert_int_equal(told[3], 15);
+}
+
+/* The same agent, or another, connects with nothing but its id. */
+static void reconnect(struct fixture *f, const char *id)
+{
+    M->on_peer_gone(f->worker, f->peer, (struct qms_peer *)&told, f->now);
+    memset(f->peer, 0, sizeof(f->peer));
+    peer_id = id;
+    M->on_peer(f->worker, f->peer, f->conf, (struct qms_peer *)&told, f->now);
+}
+
+static void connecting_again_forgives_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(configure(f->conf, "limit_streams", "1/s", "burst=2"), QMS_OK);
+    assert_true(open_stream(f) && open_stream(f));
+    reconnect(f, "alice");
+    assert_false(open_stream(f));
+    reconnect(f, "bob");
+    assert_true(open_stream(f));
+    f->now += QMS_SECOND;
+    M->worker_tick(f->worker, f->conf, f->now);
+    reconnect(f, "alice");
+    assert_true(open_stream(f));
+    assert_false(open_stream(f));
+}
+
+static void connections_of_one_id_share_its_account(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t second[64] = {0}, first[64];
+
+    assert_int_equal(configure(f->conf, "limit_datagrams", "1/s", "burst=2"), QMS_OK);
+    M->on_peer(f->worker, second, f->conf, (struct qms_peer *)&told, f->now);
+    memcpy(first, f->peer, sizeof(first));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(M->on_datagram(i == 0 ? first : second, f->conf,
+                                        (struct qms_peer *)&told, QMS_KIND_AGENT,
+                                        (struct qms_bytes){0}, 10, f->now),
+                         QMS_PASS);
+    }
+    M->on_peer_gone(f->worker, second, (struct qms_peer *)&told, f->now);
+    assert_int_equal(M->on_datagram(f->peer, f->conf, (struct qms_peer *)&told, QMS_KIND_AGENT,
+                                    (struct qms_bytes){0}, 10, f->now),
+                     QMS_REJECT);
+}
+
+static void paid_accounts_go_and_those_away_are_bounded(void **state)
+{
+    struct qms_limit_book b;
+    char id[16];
+    struct qms_limit_account *a;
+
+    (void)state;
+    assert_int_equal(qms_limit_book_init(&b), QMS_OK);
+    for (unsigned i = 0; i <= QMS_LIMIT_AWAY_MAX; i++) {
+        snprintf(id, sizeof(id), "a%u", i);
+        a = qms_limit_book_open(&b, (struct qms_bytes){(uint8_t *)id, strlen(id)});
+        assert_non_null(a);
+        a->debts.bytes = 100 + i;
+        qms_limit_book_close(&b, a, 50);
+    }
+    assert_int_equal(b.away_count, QMS_LIMIT_AWAY_MAX);
+    assert_null(qms_map_get(b.by_id, (struct qms_bytes){(const uint8_t *)"a0", 2}));
+    assert_non_null(qms_map_get(b.by_id, (struct qms_bytes){(const uint8_t *)"a1", 2}));
+    qms_limit_book_sweep(&b, 100 + QMS_LIMIT_AWAY_MAX - 1);
+    assert_int_equal(b.away_count, 1);
+    assert_int_equal(qms_map_count(b.by_id), 1);
+    a = qms_limit_book_open(&b, (struct qms_bytes){(const uint8_t *)"new", 3});
+    qms_limit_book_close(&b, a, 50);
+    assert_int_equal(qms_map_count(b.by_id), 1);
+    qms_limit_book_fini(&b);
+}
+
+static void without_memory_for_an_account_the_connection_pays_for_itself(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(configure(f->conf, "limit_streams", "1/s", "burst=2"), QMS_OK);
+    for (uint64_t n = 0; n < 2; n++) {
+        qms_mem_fail_after(n);
+        reconnect(f, "carol");
+        qms_mem_fail_after(UINT64_MAX);
+        assert_true(open_stream(f) && open_stream(f));
+        assert_false(open_stream(f));
+    }
+}
+
+static void nothing_is_limited_unless_it_is_written(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 10000; i++) {
+        assert_true(open_stream(f));
+        assert_int_equal(send_bytes(f, 1 << 20), 0);
+    }
+    assert_int_equal(configure(f->conf, "limit_streams", "off", NULL), QMS_OK);
+    assert_true(open_stream(f));
+    assert_int_equal(told[1] + told[2] + told[3], 0);
+}
+
+static void a_year_of_idling_and_the_largest_rates_do_not_overflow(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(configure(f->conf, "limit_bytes", "1000g/s", "burst=3g"), QMS_OK);
+    assert_true(send_bytes(f, SIZE_MAX) - f->now < 2 * QMS_MILLISECOND);
+    f->now += 365 * 24 * 3600 * QMS_SECOND;
+    assert_int_equal(send_bytes(f, 1), 0);
+    assert_int_equal(configure(f->conf, "limit_bytes", "1/s", "burst=1"), QMS_OK);
+    assert_true(send_bytes(f, UINT32_MAX) > f->now);
+}
+
+static void inner_blocks_inherit_what_they_do_not_write(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t inner[64] = {0};
+
+    assert_int_equal(configure(f->conf, "limit_streams", "1", "burst=1"), QMS_OK);
+    assert_int_equal(configure(f->conf, "limit_bytes", "1", "burst=1"), QMS_OK);
+    assert_int_equal(configure(inner, "limit_bytes", "off", NULL), QMS_OK);
+    assert_int_equal(M->conf_merge(inner, f->conf, NULL), QMS_OK);
+    memcpy(f->conf, inner, sizeof(inner));
+    assert_true(open_stream(f));
+    assert_false(open_stream(f));
+    assert_int_equal(send_bytes(f, 1 << 20), 0);
+}
+
+static void bad_rates_are_refused_with_a_sentence(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const bad[][2] = {{"", NULL},
+                                         {"x", NULL},
+                                         {"-1", NULL},
+                                         {"10/m", NULL},
+                                         {"1.5", NULL},
+                                         {"0", NULL},
+                                         {"k", NULL},
+                                         {"99999999999999999999", NULL},
+                                         {"2000g/s", NULL},
+                                         {"1kk", NULL},
+                                         {"5", "400"},
+                                         {"5", "burst="},
+                                         {"5", "burst=0"},
+                                         {"5", "burst=x"},
+                                         {"5", "burst=9g"},
+                                         {"off", "burst=5"},
+                                         {"18446744073709551615g", NULL}};
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        diag_text[0] = '\0';
+        assert_int_equal(configure(f->conf, "limit_streams", bad[i][0], bad[i][1]),
+                         QMS_E_CONFIG);
+        assert_non_null(strstr(diag_text, "limit_streams"));
+    }
+    assert_int_equal(configure(f->conf, "limit_bytes", "20m/s", "burst=1m"), QMS_OK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        QMS_TEST(an_address_gets_as_many_connections_as_allowed),
+        QMS_TEST(ipv6_counts_by_its_first_64_bits),
+        QMS_TEST(ipv4_inside_ipv6_is_the_same_address),
+        QMS_TEST(the_total_is_limited_and_zero_is_unlimited),
+        QMS_TEST(streams_over_the_rate_are_refused_until_the_moment_told),
+        QMS_TEST(over_ten_seconds_the_rate_is_exact),
+        QMS_TEST(bytes_are_delayed_by_what_they_cost),
+        QMS_TEST(datagrams_over_the_rate_are_dropped),
+        QMS_TEST(connecting_again_forgives_nothing),
+        QMS_TEST(connections_of_one_id_share_its_account),
+        QMS_TEST(paid_accounts_go_and_those_away_are_bounded),
+        QMS_TEST(without_memory_for_an_account_the_connection_pays_for_itself),
+        QMS_TEST(nothing_is_limited_unless_it_is_written),
+        QMS_TEST(a_year_of_idling_and_the_largest_rates_do_not_overflow),
+        QMS_TEST(inner_blocks_inherit_what_they_do_not_write),
+        QMS_TEST(bad_rates_are_refused_with_a_sentence),
+    };
+    return cmocka_run_group_tests_name("mod_limit", tests, NULL, NULL);
+}
