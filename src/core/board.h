@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* The board: one page of shared memory for each worker slot, with its counters.  A worker can
+ * write its own page and read the others', so each of them can answer for all. */
+#ifndef QMS_CORE_BOARD_H
+#define QMS_CORE_BOARD_H
+
+#include "core/stats.h"
+
+struct qms_board_page {
+    struct qms_stats_page stats;
+    uint64_t pid;        /* of the process in the slot; 0: none has been */
+    uint64_t started_at; /* wall seconds */
+    uint64_t starts;     /* processes that the slot has had */
+};
+
+struct qms_board;
+
+/** In the master.  QMS_E_IO (errno): NULL. */
+struct qms_board *qms_board_new(size_t slots);
+/** In a freshly forked worker: from now on only the page of `slot` can be written.  Takes the
+ * page over from the process before.  NULL: errno. */
+struct qms_board_page *qms_board_take(struct qms_board *board, size_t slot);
+size_t qms_board_slots(const struct qms_board *board);
+const struct qms_board_page *qms_board_page(const struct qms_board *board, size_t slot);
+void qms_board_free(struct qms_board *board); /* takes NULL */
+
+#endif

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+/* The broker as its loop sees it: made, driven once a turn, reloaded, drained, freed. */
+#include "core/broker.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/broker_mesh.h"
+#include "core/broker_state.h"
+#include "core/channel_remote.h"
+#include "core/leg.h"
+#include "core/peer.h"
+
+#define TICK QMS_SECOND
+
+qms_err qms_timer_set(struct qms_broker *b, struct qms_timer *t, qms_time at)
+{
+    return qms_heap_set(&b->timers, &t->node, at);
+}
+
+void qms_timer_stop(struct qms_broker *b, struct qms_timer *t)
+{
+    qms_heap_remove(&b->timers, &t->node);
+}
+
+static void broker_destroy(struct qms_broker *b)
+{
+    qms_remotes_free(b->remotes);
+    qms_stats_unregister(b->stats);
+    qms_directory_free(b->directory);
+    qms_chain_fini(&b->chain);
+    qms_heap_fini(&b->timers);
+    if (!b->stats_shared) {
+        qms_free(b->stats);
+    }
+    qms_conf_unref(b->conf);
+    qms_free(b);
+}
+
+static qms_err broker_fill(struct qms_broker *b, struct qms_conf *conf)
+{
+    uint8_t seed[16];
+    qms_err err;
+
+    if ((err = qms_chain_init(&b->chain, conf->modules, conf->module_count)) != QMS_OK) {
+        return err;
+    }
+    qms_random(seed, sizeof(seed));
+    b->directory = qms_directory_new(seed);
+    b->stats = qms_calloc(1, sizeof(*b->stats));
+    if (b->directory == NULL || b->stats == NULL) {
+        return QMS_E_NOMEM;
+    }
+    return qms_stats_register(b->stats);
+}
+
+struct qms_broker *qms_broker_new(struct qms_conf *conf, qms_time now, struct qms_diag *diag)
+{
+    struct qms_broker *b = qms_calloc(1, sizeof(*b));
+    const char *failed = NULL;
+
+    if (b == NULL) {
+        qms_diag_error(diag, "%s", qms_strerror(QMS_E_NOMEM));
+        return NULL;
+    }
+    b->conf = qms_conf_ref(conf);
+    b->now = now;
+    b->tick_at = now + TICK;
+    qms_list_init(&b->peers);
+    qms_list_init(&b->dirty);
+    qms_list_init(&b->reap);
+    qms_list_init(&b->ending);
+    qms_err err = broker_fill(b, conf);
+    if (err == QMS_OK) {
+        err = qms_chain_start(&b->chain, conf, now, &failed);
+    }
+    if (err != QMS_OK) {
+        qms_diag_error(diag, "The broker%s%s could not start: %s",
+                       failed != NULL ? "'s module " : "", failed != NULL ? failed : "",
+                       qms_strerror(err));
+        broker_destroy(b);
+        return NULL;
+    }
+    qms_stats_set(b->stats, QMS_S_START_TIME, (uint64_t)qms_clock_wall());
+    qms_peer_limits(b);
+    return b;
+}
+
+void qms_broker_use_stats(struct qms_broker *b, struct qms_stats_page *page)
+{
+    qms_stats_unregister(b->stats);
+    if (!b->stats_shared) {
+        qms_free(b->stats);
+    }
+    b->stats = page;
+    b->stats_shared = true;
+    (void)!qms_stats_register(page); /* the place of the one before is free */
+    qms_stats_set(page, QMS_S_START_TIME, (uint64_t)qms_clock_wall());
+}
+
+static void reap(struct qms_broker *b)
+{
+    struct qms_list *node;
+
+    qms_leg_reap(b);
+    while ((node = qms_list_first(&b->reap)) != NULL) {
+        qms_peer_free(QMS_CONTAINER(node, struct qms_peer, node));
+    }
+}
+
+void qms_broker_free(struct qms_broker *b)
+{
+    if (b == NULL) {
+        return;
+    }
+    reap(b);
+    qms_chain_stop(&b->chain);
+    broker_destroy(b);
+}
+
+bool qms_broker_admit(struct qms_broker *b, const struct qms_server_conf *server,
+                      const struct sockaddr *remote, qms_time now)
+{
+    struct qms_refusal why = {.label = "worker_connections"};
+
+    if (b->conf->worker_connections != 0 && b->admitted >= b->conf->worker_connections) {
+        qms_stats_label(b->stats, QMS_F_CONNECT_REFUSED, why.label);
+        return false;
+    }
+    if (!qms_chain_connect(&b->chain, server, remote, now, &why)) {
+        qms_stats_label(b->stats, QMS_F_CONNECT_REFUSED, why.label);
+        return false;
+    }
+    b->admitted++;
+    return true;
+}
+
+void qms_broker_leave(struct qms_broker *b, const struct qms_server_conf *server,
+                      const struct sockaddr *remote, qms_time now)
+{
+    b->admitted--;
+    qms_chain_disconnect(&b->chain, server, remote, now);
+}
+
+qms_err qms_broker_accept(struct qms_broker *b, const struct qms_server_conf *server,
+                          struct qms_link *link, void (*on_gone)(void *arg), void *arg)
+{
+    return qms_peer_new(b, server->index, link, on_gone, arg);
+}
+
+/* ---- the turn ---- */
+
+/* Each timer fires at most once a turn: one that is set to now again waits for the next. */
+static void run_timers(struct qms_broker *b, qms_time now)
+{
+    struct qms_heap_node *node;
+
+    for (size_t left = b->timers.count; left > 0; left--) {
+        if ((node = qms_heap_top(&b->timers)) == NULL || node->at > now) {
+            return;
+        }
+        struct qms_timer *t = (struct qms_timer *)(void *)node;
+        qms_heap_remove(&b->timers, node);
+        t->fire(t, now);
+    }
+}
+
+/* Those that are touched meanwhile wait for the next turn. */
+static void run_dirty(struct qms_broker *b, qms_time now)
+{
+    struct qms_list todo, *node;
+
+    qms_list_init(&todo);
+    while ((node = qms_list_first(&b->dirty)) != NULL) {
+        qms_list_remove(node);
+        qms_list_append(&todo, node);
+    }
+    while ((node = qms_list_first(&todo)) != NULL) {
+        qms_list_remove(node);
+        qms_peer_rearm(QMS_CONTAINER(node, struct qms_peer, dirty), now);
+    }
+}
+
+static void tick(struct qms_broker *b, qms_time now)
+{
+    struct qms_list *node, *next;
+
+    b->tick_at = now + TICK;
+    qms_chain_tick(&b->chain, b->conf, now);
+    qms_stats_set(b->stats, QMS_S_BUFFERS, qms_blob_total());
+    QMS_LIST_FOREACH_SAFE(node, next, &b->peers) {
+        qms_peer_tick(QMS_CONTAINER(node, struct qms_peer, node), now);
+    }
+}
+
+void qms_broker_turn(struct qms_broker *b, qms_time now)
+{
+    b->now = now > b->now ? now : b->now;
+    run_timers(b, b->now);
+    run_dirty(b, b->now);
+    if (b->tick_at <= b->now) {
+        tick(b, b->now);
+    }
+    reap(b);
+}
+
+qms_time qms_broker_next_at(const struct qms_broker *b)
+{
+    const struct qms_heap_node *top = qms_heap_top(&b->timers);
+
+    if (!qms_list_empty(&b->dirty) || !qms_list_empty(&b->ending) ||
+        !qms_list_empty(&b->reap)) {
+        return b->now;
+    }
+    return top != NULL && top->at < b->tick_at ? top->at : b->tick_at;
+}
+
+/* ---- reload and end ---- */
+
+static bool same_modules(const struct qms_chain *chain, const struct qms_conf *conf)
+{
+    bool same = chain->count == conf->module_count;
+
+    for (size_t i = 0; same && i < chain->count; i++) {
+        same = chain->modules[i] == conf->modules[i];
+    }
+    return same;
+}
+
+void qms_broker_reload(struct qms_broker *b, struct qms_conf *conf, qms_time now)
+{
+    struct qms_list *node, *next;
+    struct qms_conf *old = b->conf;
+
+    if (!same_modules(&b->chain, conf)) {
+        qms_log(QMS_LOG_ERROR, "reload left out: the set of modules differs");
+        return;
+    }
+    b->now = now > b->now ? now : b->now;
+    b->conf = qms_conf_ref(conf);
+    b->chain.modules = conf->modules;
+    qms_peer_limits(b);
+    QMS_LIST_FOREACH_SAFE(node, next, &b->peers) {
+        struct qms_peer *p = QMS_CONTAINER(node, struct qms_peer, node);
+        if (p->server >= conf->server_count) {
+            p->server = 0; /* until it is gone; a configuration has a server */
+            qms_peer_close(p, QMS_CODE_GOING_AWAY, "the server was removed");
+        } else {
+            qms_peer_reload(p, now);
+        }
+        qms_peer_touch(p);
+    }
+    qms_conf_unref(old);
+}
+
+void qms_broker_drain(struct qms_broker *b, qms_time deadline_for, qms_time now)
+{
+    struct qms_control m = {.type = QMS_MSG_GOAWAY};
+    struct qms_list *node, *next;
+
+    b->now = now > b->now ? now : b->now;
+    b->draining = true;
+    m.u.goaway.status = QMS_CODE_GOING_AWAY;
+    m.u.goaway.deadline_ms = deadline_for / QMS_MILLISECOND;
+    QMS_LIST_FOREACH_SAFE(node, next, &b->peers) {
+        struct qms_peer *p = QMS_CONTAINER(node, struct qms_peer, node);
+        if (p->state == QMS_PEER_WELCOMED && qms_session_send(p->session, &m) != QMS_OK) {
+            qms_peer_close(p, QMS_CODE_GOING_AWAY, "shutting down");
+        }
+    }
+}
+
+void qms_broker_close_all(struct qms_broker *b, uint8_t code, const char *reason)
+{
+    struct qms_list *node, *next;
+
+    QMS_LIST_FOREACH_SAFE(node, next, &b->peers) {
+        qms_peer_close(QMS_CONTAINER(node, struct qms_peer, node), code, reason);
+    }
+}
+
+/* ---- questions ---- */
+
+size_t qms_broker_peer_count(const struct qms_broker *b)
+{
+    return b->peer_count;
+}
+
+size_t qms_broker_route_count(const struct qms_broker *b)
+{
+    return b->route_count;
+}
+
+struct qms_conf *qms_broker_conf(struct qms_broker *b)
+{
+    return b->conf;
+}
+
+bool qms_broker_draining(const struct qms_broker *b)
+{
+    return b->draining;
+}
+
+struct qms_stats_page *qms_broker_stats(struct qms_broker *b)
+{
+    return b->stats;
+}
+
+void *qms_broker_module_worker(struct qms_broker *b, size_t module)
+{
+    return module < b->chain.count ? b->chain.worker[module] : NULL;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the broker share: its state, its peers, their timers. */
+#ifndef QMS_CORE_BROKER_STATE_H
+#define QMS_CORE_BROKER_STATE_H
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "core/broker.h"
+#include "core/chain.h"
+#include "core/directory.h"
+#include "core/stats.h"
+#include "proto/session.h"
+
+/* One entry of the broker's heap. */
+struct qms_timer {
+    struct qms_heap_node node; /* first */
+    void (*fire)(struct qms_timer *t, qms_time now);
+};
+
+struct qms_broker {
+    struct qms_conf *conf; /* a reference */
+    struct qms_chain chain;
+    struct qms_directory *directory;
+    struct qms_stats_page *stats;
+    bool stats_shared;     /* the page is not the broker's own */
+    struct qms_mesh *mesh; /* the other workers; NULL: none */
+    struct qms_remotes *remotes;
+    size_t snapshots; /* workers that have told all their claims */
+    struct qms_broker_hooks hooks;
+    struct qms_session_limits limits; /* outlives the sessions */
+    struct qms_heap timers;
+    struct qms_list peers;  /* connected ones, by age */
+    struct qms_list dirty;  /* peers whose session wants its clock looked at this turn */
+    struct qms_list reap;   /* peers nobody refers to any more */
+    struct qms_list ending; /* legs that are over, see leg.h */
+    size_t peer_count, route_count, admitted;
+    qms_time now; /* of the newest turn or event */
+    qms_time tick_at;
+    uint64_t epoch; /* of the newest claim in the directory */
+    bool draining;
+};
+
+enum qms_peer_state { QMS_PEER_GREETING, QMS_PEER_WELCOMED, QMS_PEER_CLOSING, QMS_PEER_GONE };
+
+/* An agent's connection.  Owned by the broker's list while connected; each route that it takes
+ * part in keeps it readable until the route is over. */
+struct qms_peer {
+    struct qms_broker *broker;
+    struct qms_session *session; /* NULL once freed */
+    struct qms_link *link;       /* NULL once gone */
+    unsigned refs;
+    unsigned server; /* index in conf->servers */
+    enum qms_peer_state state;
+    uint8_t close_code; /* how it ended; for the counters */
+    const char *carrier;
+    struct sockaddr_storage address; /* last seen */
+    size_t id_len;
+    char id[QMS_NAME_MAX + 1];
+    uint64_t epoch;     /* of its claim in the directory; 0: none */
+    bool going_away;    /* it sent GOAWAY: takes no new routes */
+    bool introduced;    /* on_peer was called */
+    uint64_t accepted;  /* modules that accepted its credential */
+    int64_t expires_at; /* wall seconds; 0: never */
+    qms_time expire_at; /* the same on the broker's clock */
+    char *scopes;       /* NULL: none */
+    unsigned auth_failures;
+    qms_time connected_at;
+    /* STATS_REQUEST by interval: one at a time, a new one replaces it. */
+    uint64_t stats_req;
+    qms_time stats_every, stats_at; /* every 0: none */
+    qms_time rtt_at;                /* next sample */
+    qms_time throttled_at[4];       /* when THROTTLED may be sent again, by `what` */
+    size_t routes;                  /* opened by it and not over */
+    uint64_t buffered;              /* bytes received from it and not yet consumed */
+    uint64_t bytes_in, bytes_out, streams_total;
+    uint64_t seen_inversions, seen_lost, seen_dropped;
+    struct qms_timer timer;
+    struct qms_list node, dirty;
+    void (*on_gone)(void *arg);
+    void *gone_arg;
+    uint8_t *module_data; /* behind the struct */
+};
+
+static inline const struct qms_server_conf *qms_peer_server(const struct qms_peer *p)
+{
+    return &p->broker->conf->servers[p->server];
+}
+static inline struct qms_bytes qms_str(const char *s, size_t len)
+{
+    return (struct qms_bytes){(const uint8_t *)s, len};
+}
+
+/** Arms, moves or (QMS_NEVER) disarms. */
+QMS_MUST_CHECK qms_err qms_timer_set(struct qms_broker *b, struct qms_timer *t, qms_time at);
+void qms_timer_stop(struct qms_broker *b, struct qms_timer *t);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* How a worker drives the network below the links, without core knowing QUIC or HTTP/3.
+ * Implemented in src/link, given to the worker by main. */
+#ifndef QMS_CORE_CARRIER_H
+#define QMS_CORE_CARRIER_H
+
+#include <event2/event.h>
+
+#include "core/broker.h"
+
+struct qms_carrier;
+struct sock_filter;
+
+/** Instructions of the filter at most. */
+#define QMS_CARRIER_FILTER_MAX 32
+
+struct qms_carrier_ops {
+    /** The kernel filter (SO_ATTACH_REUSEPORT_CBPF) that brings packets to the socket whose
+     * number is the slot of their worker.  Returns its length; 0: there is none. */
+    size_t (*filter)(const uint8_t secret[32], struct sock_filter *out);
+    /** Serves every listen of conf->servers (fd is bound).  Registers socket events at `base`.
+     * `secret`: 32 bytes behind Retry and reset keys.  NULL: diag says why. */
+    struct qms_carrier *(*start)(struct qms_broker *broker, struct event_base *base,
+                                 const struct qms_conf *conf, const uint8_t secret[32],
+                                 struct qms_diag *diag);
+    /** New configuration or new certificates (same listens): certificates, locations, origins.
+     */
+    qms_err (*reload)(struct qms_carrier *c, const struct qms_conf *conf,
+                      struct qms_diag *diag);
+    /** Accepts nothing new from now on. */
+    void (*stop_accepting)(struct qms_carrier *c);
+    /** End of a loop turn: timers that are due, flush.  Returns the next instant it wants. */
+    qms_time (*turn)(struct qms_carrier *c, qms_time now);
+    /** Connections still there (agents, browsers, handshakes). */
+    size_t (*connections)(const struct qms_carrier *c);
+    void (*stop)(struct qms_carrier *c);
+};
+
+#endif

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/* Asking the modules.  Their worker memory and its life are in chain_worker.c. */
+#include "core/chain.h"
+
+#include <string.h>
+
+#include "proto/tlv.h"
+
+static const char neutral[] = "authentication failed";
+
+#define EACH(c, i, callback)                                                                   \
+    for (size_t i = 0; (i) < (c)->count; (i)++)                                                \
+        if ((c)->modules[i]->callback != NULL)
+
+bool qms_chain_connect(struct qms_chain *c, const struct qms_server_conf *server,
+                       const void *remote, qms_time now, struct qms_refusal *why)
+{
+    *why = (struct qms_refusal){.code = QMS_CODE_BUSY};
+    EACH(c, i, on_connect)
+    {
+        if (c->modules[i]->on_connect(c->worker[i], server->module_conf[i], remote, now, why) !=
+            QMS_REJECT) {
+            continue;
+        }
+        while (i-- > 0) {
+            if (c->modules[i]->on_connect != NULL && c->modules[i]->on_disconnect != NULL) {
+                c->modules[i]->on_disconnect(c->worker[i], server->module_conf[i], remote, now);
+            }
+        }
+        return false;
+    }
+    return true;
+}
+
+void qms_chain_disconnect(struct qms_chain *c, const struct qms_server_conf *server,
+                          const void *remote, qms_time now)
+{
+    EACH(c, i, on_disconnect)
+    {
+        c->modules[i]->on_disconnect(c->worker[i], server->module_conf[i], remote, now);
+    }
+}
+
+static size_t index_of(const struct qms_chain *c, const struct qms_module *m)
+{
+    size_t i = 0;
+
+    while (i < c->count && c->modules[i] != m) {
+        i++;
+    }
+    return i;
+}
+
+static bool refuse(struct qms_chain_auth *out, struct qms_refusal *why, const char *label)
+{
+    out->refused_by_authenticator = true;
+    *why = (struct qms_refusal){QMS_CODE_UNAUTHENTICATED, 0, neutral, label};
+    return false;
+}
+
+static bool bytes_equal(struct qms_bytes a, struct qms_bytes b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+/* Takes the id that a credential names.  A label when it cannot be. */
+static const char *merge_id(struct qms_chain_auth *out, struct qms_bytes asked,
+                            struct qms_bytes named)
+{
+    struct qms_bytes so_far = {(const uint8_t *)out->id, out->id_len};
+
+    if (named.len == 0) {
+        return NULL;
+    }
+    if (!qms_name_ok(named)) {
+        return "bad_id";
+    }
+    if ((asked.len > 0 && !bytes_equal(asked, named)) ||
+        (so_far.len > 0 && !bytes_equal(so_far, named))) {
+        return "wrong_agent";
+    }
+    memcpy(out->id, named.data, named.len);
+    out->id_len = named.len;
+    return NULL;
+}
+
+static const char *merge_scopes(struct qms_chain_auth *out, const char *scopes)
+{
+    size_t have = strlen(out->scopes), more = scopes != NULL ? strlen(scopes) : 0;
+
+    if (more == 0) {
+        return NULL;
+    }
+    if (have + 1 + more >= sizeof(out->scopes)) {
+        return "scopes_too_long";
+    }
+    if (have > 0) {
+        out->scopes[have++] = ' ';
+    }
+    memcpy(out->scopes + have, scopes, more + 1);
+    return NULL;
+}
+
+/* Adds a grant to what was granted before; the label of what is wrong with it, or NULL. */
+static const char *merge(struct qms_chain_auth *out, const struct qms_credential *cred,
+                         const struct qms_grant *grant)
+{
+    const char *wrong = merge_id(out, cred->agent_id, grant->agent_id);
+
+    if (wrong == NULL) {
+        wrong = merge_scopes(out, grant->scopes);
+    }
+    if (grant->expires_at != 0 &&
+        (out->expires_at == 0 || grant->expires_at < out->expires_at)) {
+        out->expires_at = grant->expires_at;
+    }
+    return wrong;
+}
+
+/* The modules that are not there to authenticate may object. */
+static bool others_pass(const struct qms_chain *c, const struct qms_server_conf *server,
+                        struct qms_peer *peer, uint8_t *peer_data,
+                        const struct qms_credential *cred, qms_time now,
+                        struct qms_refusal *why)
+{
+    EACH(c, i, on_hello)
+    {
+        struct qms_grant grant = {0};
+        *why = (struct qms_refusal){.code = QMS_CODE_REJECTED};
+        if (!c->modules[i]->authenticator &&
+            c->modules[i]->on_hello(peer_data + c->peer_at[i], server->module_conf[i], peer,
+                                    cred, now, &grant, why) == QMS_REJECT) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* One authenticator's word: ACCEPT, PASS, or REJECT with `why` filled. */
+static enum qms_verdict ask(const struct qms_chain *c, const struct qms_server_conf *server,
+                            size_t i, struct qms_peer *peer, uint8_t *peer_data,
+                            const struct qms_credential *cred, qms_time now,
+                            struct qms_chain_auth *out, struct qms_refusal *why)
+{
+    struct qms_grant grant = {0};
+    const char *wrong;
+
+    *why = (struct qms_refusal){0};
+    enum qms_verdict v = c->modules[i]->on_hello(
+        peer_data + c->peer_at[i], server->module_conf[i], peer, cred, now, &grant, why);
+    if (v == QMS_ACCEPT && (wrong = merge(out, cred, &grant)) != NULL) {
+        why->label = wrong;
+        return QMS_REJECT;
+    }
+    if (v == QMS_ACCEPT) {
+        out->accepted |= UINT64_C(1) << i;
+    }
+    return v;
+}
+
+bool qms_chain_hello(const struct qms_chain *c, const struct qms_server_conf *server,
+                     struct qms_peer *peer, uint8_t *peer_data,
+                     const struct qms_credential *cred, qms_time now,
+                     struct qms_chain_auth *out, struct qms_refusal *why)
+{
+    *out = (struct qms_chain_auth){0};
+    if (!others_pass(c, server, peer, peer_data, cred, now, why)) {
+        return false;
+    }
+    for (size_t k = 0; server->auth_mode != QMS_AUTH_MODE_OFF && k < server->auth_count; k++) {
+        size_t i = index_of(c, server->auth[k]);
+        if (i == c->count || c->modules[i]->on_hello == NULL) {
+            return refuse(out, why, "no_authenticator");
+        }
+        enum qms_verdict v = ask(c, server, i, peer, peer_data, cred, now, out, why);
+        if (v == QMS_REJECT) {
+            return refuse(out, why, why->label != NULL ? why->label : c->modules[i]->name);
+        }
+        if (v == QMS_ACCEPT && server->auth_mode == QMS_AUTH_MODE_ANY) {
+            return true;
+        }
+        if (v != QMS_ACCEPT && server->auth_mode == QMS_AUTH_MODE_ALL) {
+            break;
+        }
+    }
+    if (qms_chain_still_authenticated(c, server, out->accepted)) {
+        return true;
+    }
+    return refuse(out, why, cred->scheme == 0 ? "no_credential" : "not_recognized");
+}
+
+bool qms_chain_still_authenticated(const struct qms_chain *c,
+                                   const struct qms_server_conf *server, uint64_t accepted)
+{
+    size_t good = 0;
+
+    for (size_t k = 0; k < server->auth_count; k++) {
+        size_t i = index_of(c, server->auth[k]);
+        good += i < c->count && (accepted >> i & 1) != 0;
+    }
+    switch (server->auth_mode) {
+    case QMS_AUTH_MODE_OFF:
+        return true;
+    case QMS_AUTH_MODE_ANY:
+        return good > 0;
+    case QMS_AUTH_MODE_ALL:
+        return good > 0 && good == server->auth_count;
+    }
+    return false;
+}
+
+void qms_chain_peer(const struct qms_chain *c, const struct qms_server_conf *server,
+                    struct qms_peer *peer, uint8_t *peer_data, qms_time now)
+{
+    EACH(c, i, on_peer)
+    {
+        c->modules[i]->on_peer(c->worker[i], peer_data + c->peer_at[i], server->module_conf[i],
+                               peer, now);
+    }
+}
+
+void qms_chain_peer_gone(const struct qms_chain *c, struct qms_peer *peer, uint8_t *peer_data,
+                         qms_time now)
+{
+    EACH(c, i, on_peer_gone)
+    {
+        c->modules[i]->on_peer_gone(c->worker[i], peer_data + c->peer_at[i], peer, now);
+    }
+}
+
+void qms_chain_peer_free(const struct qms_chain *c, uint8_t *peer_data)
+{
+    EACH(c, i, peer_free)
+    {
+        c->modules[i]->peer_free(peer_data + c->peer_at[i]);
+    }
+}
+
+bool qms_chain_reload(const struct qms_chain *c, const struct qms_server_conf *server,
+                      struct qms_peer *peer, uint8_t *peer_data, uint64_t accepted,
+                      const struct qms_grant *old, qms_time now, struct qms_chain_auth *out,
+                      struct qms_refusal *why)
+{
+    const struct qms_credential cred = {.agent_id = qms_peer_id(peer)};
+
+    *out = (struct qms_chain_auth){.accepted = accepted};
+    for (size_t i = 0; i < c->count; i++) {
+        const struct qms_module *m = c->modules[i];
+        bool mine = (accepted >> i & 1) != 0;
+        struct qms_grant grant = mine && m->on_reload == NULL ? *old : (struct qms_grant){0};
+        const char *wrong;
+
+        *why = (struct qms_refusal){.code = QMS_CODE_UNAUTHENTICATED};
+        if (m->on_reload != NULL &&
+            m->on_reload(peer_data + c->peer_at[i], server->module_conf[i], peer, now, &grant,
+                         why) == QMS_REJECT) {
+            return false;
+        }
+        if (mine && (wrong = merge(out, &cred, &grant)) != NULL) {
+            return refuse(out, why, wrong);
+        }
+    }
+    return true;
+}
+
+bool qms_chain_open(const struct qms_chain *c, const struct qms_server_conf *server,
+                    uint8_t *stream_data, uint8_t *peer_data, const struct qms_route *route,
+                    qms_time now, size_t *asked, struct qms_refusal *why)
+{
+    *asked = 0;
+    EACH(c, i, on_open)
+    {
+        *why = (struct qms_refusal){.code = QMS_CODE_REJECTED};
+        *asked = i + 1;
+        if (c->modules[i]->on_open(stream_data + c->stream_at[i], peer_data + c->peer_at[i],
+                                   server->module_conf[i], route, now, why) == QMS_REJECT) {
+            return false;
+        }
+    }
+    *asked = c->count;
+    return true;
+}
+
+qms_time qms_chain_data(const struct qms_chain *c, const struct qms_server_conf *server,
+                        uint8_t *stream_data, uint8_t *peer_data, bool forward, size_t len,
+                        qms_time now)
+{
+    qms_time until = 0;
+
+    EACH(c, i, on_data)
+    {
+        qms_time at = now;
+        if (c->modules[i]->on_data(stream_data + c->stream_at[i], peer_data + c->peer_at[i],
+                                   server->module_conf[i], forward, len, now,
+                                   &at) == QMS_DELAY &&
+            at > until) {
+            until = at;
+        }
+    }
+    return until > now ? until : 0;
+}
+
+bool qms_chain_datagram(const struct qms_chain *c, const struct qms_server_conf *server,
+                        struct qms_peer *peer, uint8_t *peer_data, enum qms_kind kind,
+                        struct qms_bytes target, size_t len, qms_time now)
+{
+    EACH(c, i, on_datagram)
+    {
+        if (c->modules[i]->on_datagram(peer_data + c->peer_at[i], server->module_conf[i], peer,
+                                       kind, target, len, now) != QMS_PASS) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void qms_chain_close(const struct qms_chain *c, uint8_t *stream_data,
+                     const struct qms_route *route, size_t asked, uint8_t status, qms_time now)
+{
+    for (size_t i = 0; i < asked; i++) {
+        if (c->modules[i]->on_close != NULL) {
+            c->modules[i]->on_close(stream_data + c->stream_at[i], route, status, now);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* The module chain: asks each module in the order of the module table (authenticators in
+ * that of `auth`), and finds the memory that belongs to it.  The core knows modules by their
+ * callbacks only.
+ *
+ * A peer and a route each carry one block of memory for all modules together; the chain knows
+ * where in it each one's part begins. */
+#ifndef QMS_CORE_CHAIN_H
+#define QMS_CORE_CHAIN_H
+
+#include "core/conf.h"
+
+struct qms_chain {
+    const struct qms_module *const *modules;
+    size_t count;
+    size_t *peer_at, *stream_at; /* offsets of the modules' parts */
+    size_t peer_size, stream_size;
+    void **worker; /* the modules' worker memory */
+};
+
+/* Module number in bits of qms_chain_auth.accepted. */
+#define QMS_CHAIN_MAX  64
+#define QMS_SCOPES_MAX 1024
+
+/* What HELLO or AUTH came to. */
+struct qms_chain_auth {
+    uint64_t accepted;  /* bit i: module i accepted the credential */
+    int64_t expires_at; /* the earliest of the grants; 0: never */
+    bool refused_by_authenticator;
+    size_t id_len; /* 0: the credential names no id */
+    char id[QMS_NAME_MAX];
+    char scopes[QMS_SCOPES_MAX];
+};
+
+/** `modules` must outlive the chain.  QMS_E_NOMEM; QMS_E_LIMIT: over QMS_CHAIN_MAX. */
+QMS_MUST_CHECK qms_err qms_chain_init(struct qms_chain *c,
+                                      const struct qms_module *const *modules, size_t count);
+void qms_chain_fini(struct qms_chain *c);
+
+/** worker_start of all; after a failure those that were started are stopped.  `*failed` names
+ * the module. */
+QMS_MUST_CHECK qms_err qms_chain_start(struct qms_chain *c, const struct qms_conf *conf,
+                                       qms_time now, const char **failed);
+void qms_chain_stop(struct qms_chain *c);
+void qms_chain_tick(struct qms_chain *c, const struct qms_conf *conf, qms_time now);
+
+/** False: refused, `why` is filled; nothing has to be balanced then. */
+bool qms_chain_connect(struct qms_chain *c, const struct qms_server_conf *server,
+                       const void *remote, qms_time now, struct qms_refusal *why);
+void qms_chain_disconnect(struct qms_chain *c, const struct qms_server_conf *server,
+                          const void *remote, qms_time now);
+
+/** Whether the credential is good by the server's `auth` list.  Refusals of authenticators all
+ * read alike; only why->label differs. */
+bool qms_chain_hello(const struct qms_chain *c, const struct qms_server_conf *server,
+                     struct qms_peer *peer, uint8_t *peer_data,
+                     const struct qms_credential *cred, qms_time now,
+                     struct qms_chain_auth *out, struct qms_refusal *why);
+/** Whether modules that accepted a peer once satisfy the server's `auth` list. */
+bool qms_chain_still_authenticated(const struct qms_chain *c,
+                                   const struct qms_server_conf *server, uint64_t accepted);
+void qms_chain_peer(const struct qms_chain *c, const struct qms_server_conf *server,
+                    struct qms_peer *peer, uint8_t *peer_data, qms_time now);
+void qms_chain_peer_gone(const struct qms_chain *c, struct qms_peer *peer, uint8_t *peer_data,
+                         qms_time now);
+/** Before the peer's memory is freed. */
+void qms_chain_peer_free(const struct qms_chain *c, uint8_t *peer_data);
+/** Asks everyone again.  `out` starts from nothing and ends with what is granted now; a module
+ * that accepted the peer once and has no word about reloads grants `old` again. */
+bool qms_chain_reload(const struct qms_chain *c, const struct qms_server_conf *server,
+                      struct qms_peer *peer, uint8_t *peer_data, uint64_t accepted,
+                      const struct qms_grant *old, qms_time now, struct qms_chain_auth *out,
+                      struct qms_refusal *why);
+
+/** `*asked`: how many modules know of the route, for qms_chain_close.  False: refused. */
+bool qms_chain_open(const struct qms_chain *c, const struct qms_server_conf *server,
+                    uint8_t *stream_data, uint8_t *peer_data, const struct qms_route *route,
+                    qms_time now, size_t *asked, struct qms_refusal *why);
+/** Until when the credit for these bytes is withheld; 0: it is not. */
+qms_time qms_chain_data(const struct qms_chain *c, const struct qms_server_conf *server,
+                        uint8_t *stream_data, uint8_t *peer_data, bool forward, size_t len,
+                        qms_time now);
+bool qms_chain_datagram(const struct qms_chain *c, const struct qms_server_conf *server,
+                        struct qms_peer *peer, uint8_t *peer_data, enum qms_kind kind,
+                        struct qms_bytes target, size_t len, qms_time now);
+void qms_chain_close(const struct qms_chain *c, uint8_t *stream_data,
+                     const struct qms_route *route, size_t asked, uint8_t status, qms_time now);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside of the building: shared by conf_build.c (blocks) and conf_modules.c (modules'
+ * objects). */
+#ifndef QMS_CORE_CONF_BUILD_I_H
+#define QMS_CORE_CONF_BUILD_I_H
+
+#include "core/conf_build.h"
+#include "core/conf_table.h"
+
+struct qms_conf_builder {
+    struct qms_conf *conf;
+    const struct qms_conf_env *env;
+    struct qms_diag *diag;
+};
+
+/* One block being built. */
+struct qms_conf_scope {
+    const struct qms_conf_block *block;
+    void *object;                /* what its rows fill */
+    struct qms_conf_item *items; /* its content */
+    const char *file;
+    unsigned line;
+    void **outer;   /* module objects of the block around it; NULL for main */
+    void **modules; /* its own */
+};
+
+/** The first directive (or block) of that name in a block, or NULL. */
+const struct qms_conf_item *qms_conf_first_of(const struct qms_conf_scope *s, const char *name,
+                                              bool block);
+/** Whether -g says the same directive: then that one wins over the file's. */
+bool qms_conf_overridden(const struct qms_conf_scope *s, const struct qms_conf_item *item);
+
+/** Sets s->modules: objects of its own where the block writes something of the module, else
+ * those of the block around it.  QMS_E_CONFIG, QMS_E_NOMEM: diag says why. */
+QMS_MUST_CHECK qms_err qms_conf_build_modules(struct qms_conf_builder *b,
+                                              struct qms_conf_scope *s);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside of the master: shared by master.c (life, signals), master_workers.c and
+ * master_reload.c. */
+#ifndef QMS_CORE_MASTER_I_H
+#define QMS_CORE_MASTER_I_H
+
+#include <sys/types.h>
+
+#include "core/board.h"
+#include "core/master.h"
+
+enum qms_master_phase {
+    QMS_MASTER_STARTING, /* no worker has served yet: a failure ends the broker */
+    QMS_MASTER_SERVING,
+    QMS_MASTER_LEAVING /* workers were told to go and are not replaced */
+};
+
+/* A place for one worker process; the process in it changes when one dies. */
+struct qms_slot {
+    pid_t pid;   /* 0: none now */
+    int channel; /* -1: none */
+    /* Several workers: what the others need of this one; -1: none. */
+    int view, bell;
+    bool ready;   /* the process has said READY */
+    bool reloads; /* it was handed a configuration and has not answered */
+    qms_time started_at;
+    qms_time start_at; /* no process: when to start one */
+    unsigned failures; /* processes in a row that died young */
+};
+
+struct qms_master {
+    const char *file;
+    const struct qms_conf_env *env;
+    struct qms_conf *conf;
+    uint8_t secret[32];
+    struct qms_board *board;
+    struct qms_slot *slots;
+    size_t slot_count;
+    enum qms_master_phase phase;
+    int signals;             /* signalfd */
+    int pid_fd;              /* -1: not yet taken */
+    char *pid_file;          /* as taken: a reload does not move it */
+    qms_time kill_at;        /* LEAVING: workers that are still there then are killed */
+    int ready_fd;            /* the terminal's process waits on it; -1: nobody does */
+    int64_t certificates_at; /* wall seconds of the next change; QMS_CERT_NEVER */
+    uint64_t reload_number;  /* of the last reload, see reload_answer.h */
+    bool reload_due;         /* it has no answer yet */
+    char reload_error[1024]; /* the first thing that went wrong in it */
+    int status;
+};
+
+/** Starts what should run and does not, when its time has come. */
+void qms_master_start_workers(struct qms_master *m, qms_time now);
+/* master_mesh.c */
+/** Makes what the next process of the slot shares with the others; `*payload` is its own.
+ * Nothing for a worker that is alone.  QMS_E_IO (errno): nothing was made. */
+QMS_MUST_CHECK qms_err qms_master_mesh_prepare(struct qms_master *m, struct qms_slot *slot,
+                                               int *payload);
+/** Introduces the worker that now runs in the slot and the others to each other. */
+void qms_master_mesh_introduce(struct qms_master *m, struct qms_slot *slot);
+/** The slot has no process any more: tells the others. */
+void qms_master_mesh_lost(struct qms_master *m, struct qms_slot *slot);
+/** Workers that live. */
+size_t qms_master_living(const struct qms_master *m);
+
+/** Collects processes that ended. */
+void qms_master_reap(struct qms_master *m, qms_time now);
+/** Reads what the worker of one slot said. */
+void qms_master_listen(struct qms_master *m, struct qms_slot *slot);
+/** The workers are told to go; those that do not are killed. */
+void qms_master_leave(struct qms_master *m, int order, qms_time now);
+/** An order without more to it, to every worker. */
+void qms_master_order(struct qms_master *m, int order);
+bool qms_master_has_workers(const struct qms_master *m);
+/** The next instant at which a worker is to be started; QMS_NEVER. */
+qms_time qms_master_start_at(const struct qms_master *m);
+/** The broker serves for the first time. */
+void qms_master_on_first_ready(struct qms_master *m);
+
+/** HUP: reads everything again, checks it whole, and hands it to the workers; or says why not.
+ */
+void qms_master_reload(struct qms_master *m);
+/** The worker has answered a reload (`error` empty: all is well) or is gone. */
+void qms_master_reload_heard(struct qms_master *m, struct qms_slot *slot, const char *error);
+/** Self-signed certificates are due: mints or switches, and hands them to the workers. */
+void qms_master_renew(struct qms_master *m);
+/** USR1: opens the log by its name again, here and in the workers. */
+void qms_master_reopen_log(struct qms_master *m);
+
+/** Goes to the background.  In the terminal's process this does not return: it waits until the
+ * broker serves (status 0) or has failed (status 1).  Returns the descriptor to which one byte
+ * says "serves".  QMS_E_IO. */
+QMS_MUST_CHECK qms_err qms_master_daemonize(int *ready_fd, struct qms_diag *diag);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* A peer: the broker's end of one agent's connection, from HELLO to the last reference. */
+#ifndef QMS_CORE_PEER_H
+#define QMS_CORE_PEER_H
+
+#include "core/broker_state.h"
+
+/** For the link's life; `on_gone(arg)` (may be NULL) is called when the link is gone.
+ * QMS_E_NOMEM: the link has no events yet. */
+QMS_MUST_CHECK qms_err qms_peer_new(struct qms_broker *b, unsigned server,
+                                    struct qms_link *link, void (*on_gone)(void *arg),
+                                    void *arg);
+struct qms_peer *qms_peer_ref(struct qms_peer *p);
+/** The last one puts it on the reap list. */
+void qms_peer_unref(struct qms_peer *p);
+/** Only off the reap list. */
+void qms_peer_free(struct qms_peer *p);
+
+/** Fills b->limits from the configuration in force. */
+void qms_peer_limits(struct qms_broker *b);
+
+/** The clock of the event under way. */
+qms_time qms_peer_now(const struct qms_peer *p);
+/** Its session was used: look at its clock at the end of the turn. */
+void qms_peer_touch(struct qms_peer *p);
+/** Sets the timer to the earliest of what waits; runs what the session has due. */
+void qms_peer_rearm(struct qms_peer *p, qms_time now);
+/** About once a second: the session's clock, counters that only its link knows. */
+void qms_peer_tick(struct qms_peer *p, qms_time now);
+/** Closes the connection with a code; idempotent. */
+void qms_peer_close(struct qms_peer *p, uint8_t code, const char *reason);
+/** The link's counters; zeroes when it is gone. */
+void qms_peer_link_stats(const struct qms_peer *p, struct qms_link_stats *out);
+
+/* peer_auth.c */
+void qms_peer_on_hello(struct qms_session *s, const struct qms_control *hello);
+/** AUTH on a living connection. */
+void qms_peer_auth(struct qms_peer *p, const struct qms_control *msg);
+/** Asks the modules again under a new configuration; closes the peer that is not welcome. */
+void qms_peer_reload(struct qms_peer *p, qms_time now);
+/** Withdraws its claim in the directory. */
+void qms_peer_leave_directory(struct qms_peer *p);
+
+/* peer_control.c */
+void qms_peer_on_control(struct qms_session *s, const struct qms_control *msg);
+void qms_peer_send_stats(struct qms_peer *p);
+
+#endif

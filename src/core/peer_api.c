@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* What modules may know of a peer, and tell it. */
+#include "core/peer.h"
+
+struct qms_bytes qms_peer_id(const struct qms_peer *peer)
+{
+    return qms_str(peer->id, peer->id_len);
+}
+
+const char *qms_peer_carrier(const struct qms_peer *peer)
+{
+    return peer->carrier;
+}
+
+const void *qms_peer_address(const struct qms_peer *peer)
+{
+    const struct sockaddr *remote = NULL;
+
+    if (peer->link != NULL) {
+        peer->link->ops->addresses(peer->link, &remote, NULL);
+    }
+    return remote != NULL ? (const void *)remote : (const void *)&peer->address;
+}
+
+const char *qms_peer_scopes(const struct qms_peer *peer)
+{
+    return peer->scopes != NULL ? peer->scopes : "";
+}
+
+void qms_peer_throttled(struct qms_peer *peer, unsigned what, uint64_t retry_after_ms)
+{
+    struct qms_control m = {.type = QMS_MSG_THROTTLED, .u.throttled = {what, retry_after_ms}};
+    qms_time now = qms_peer_now(peer);
+
+    if (what >= sizeof(peer->throttled_at) / sizeof(peer->throttled_at[0]) ||
+        peer->state != QMS_PEER_WELCOMED || peer->throttled_at[what] > now) {
+        return;
+    }
+    peer->throttled_at[what] = now + QMS_SECOND;
+    /* Advice only: an agent that cannot be told is limited all the same. */
+    if (qms_session_send(peer->session, &m) == QMS_OK) {
+        qms_stats_add(peer->broker->stats, QMS_S_THROTTLED, 1);
+    }
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/* Who a peer is: HELLO, its id and claim in the directory, AUTH, reload and expiry.
+ *
+ * The id comes from the credential; only where nothing authenticates (`auth off`) the claimed
+ * one counts.  Every failed authentication reads the same to the agent; the label that tells
+ * them apart goes to the counters and the log. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/broker_mesh.h"
+#include "core/peer.h"
+
+/* Bad credentials in AUTH on one connection; the last one ends it. */
+#define AUTH_FAILURES_MAX 8
+
+static void refuse(struct qms_peer *p, uint8_t code, uint64_t retry_after_ms,
+                   const char *reason)
+{
+    p->state = QMS_PEER_CLOSING;
+    p->close_code = code;
+    qms_session_refuse(p->session, code, retry_after_ms, reason);
+    qms_peer_touch(p);
+}
+
+/* Wall seconds on the broker's clock; at once when they lie behind. */
+static qms_time instant_of(int64_t wall, qms_time now)
+{
+    int64_t left = wall - qms_clock_wall();
+
+    if (wall == 0) {
+        return QMS_NEVER;
+    }
+    if (left <= 0) {
+        return now;
+    }
+    return (uint64_t)left > (QMS_NEVER - 1 - now) / QMS_SECOND
+               ? QMS_NEVER
+               : now + (uint64_t)left * QMS_SECOND;
+}
+
+/* Takes over expiry and scopes.  QMS_E_NOMEM: nothing changed. */
+static qms_err apply_grant(struct qms_peer *p, int64_t expires_at, const char *scopes,
+                           qms_time now)
+{
+    char *copy = NULL;
+
+    if (scopes != NULL && scopes[0] != '\0' &&
+        (copy = qms_strndup(scopes, strlen(scopes))) == NULL) {
+        return QMS_E_NOMEM;
+    }
+    qms_free(p->scopes);
+    p->scopes = copy;
+    p->expires_at = expires_at;
+    p->expire_at = instant_of(expires_at, now);
+    return QMS_OK;
+}
+
+static void set_id(struct qms_peer *p, struct qms_bytes id)
+{
+    memcpy(p->id, id.data, id.len);
+    p->id[id.len] = '\0';
+    p->id_len = id.len;
+}
+
+/* An id that nobody has. */
+static void assign_id(struct qms_peer *p)
+{
+    do {
+        uint32_t random;
+        qms_random(&random, sizeof(random));
+        p->id_len = (size_t)snprintf(p->id, sizeof(p->id), "anon-%08X", random);
+    } while (qms_directory_find(p->broker->directory, qms_str(p->id, p->id_len)) != NULL);
+}
+
+void qms_peer_leave_directory(struct qms_peer *p)
+{
+    if (p->epoch != 0) {
+        struct qms_bytes id = qms_str(p->id, p->id_len);
+        if (qms_directory_leave(p->broker->directory, id, p->epoch)) {
+            qms_broker_tell_leave(p->broker, id, p->epoch);
+        }
+        p->epoch = 0;
+    }
+}
+
+/* Claims the id by the policy for duplicates. */
+static qms_err claim(struct qms_peer *p)
+{
+    struct qms_broker *b = p->broker;
+    struct qms_bytes id = qms_str(p->id, p->id_len);
+    struct qms_directory_entry entry = {.epoch = qms_broker_next_epoch(b),
+                                        .worker = qms_broker_slot(b),
+                                        .peer = p},
+                               replaced;
+    qms_err err;
+
+    if (b->conf->duplicate == QMS_DUPLICATE_REFUSE &&
+        qms_directory_find(b->directory, id) != NULL) {
+        return QMS_E_EXISTS;
+    }
+    if ((err = qms_directory_join(b->directory, id, &entry, &replaced)) != QMS_OK) {
+        return err;
+    }
+    b->epoch = p->epoch = entry.epoch;
+    qms_broker_tell_join(b, p);
+    if (replaced.peer != NULL) {
+        qms_log_peer(QMS_LOG_NOTICE, "agent replaced by a newer connection id=%s", p->id);
+        qms_peer_close(replaced.peer, QMS_CODE_REPLACED, "replaced by a newer connection");
+    }
+    return QMS_OK;
+}
+
+static qms_err welcome(struct qms_peer *p)
+{
+    const struct qms_conf *conf = p->broker->conf;
+    struct qms_control m = {.type = QMS_MSG_WELCOME};
+
+    m.u.welcome.version = QMS_WIRE_VERSION;
+    qms_random(m.u.welcome.session_id, sizeof(m.u.welcome.session_id));
+    m.u.welcome.agent_id = qms_str(p->id, p->id_len);
+    m.u.welcome.max_header = QMS_ROUTE_HEADER_MAX;
+    m.u.welcome.max_datagram = conf->max_datagram;
+    m.u.welcome.idle_ms = conf->idle_for / QMS_MILLISECOND;
+    return qms_session_welcome(p->session, &m);
+}
+
+static void introduce(struct qms_peer *p, qms_time now)
+{
+    struct qms_broker *b = p->broker;
+
+    p->state = QMS_PEER_WELCOMED;
+    p->introduced = true;
+    qms_stats_add(b->stats, QMS_S_WELCOMED, 1);
+    qms_stats_add(b->stats, QMS_S_AGENTS, 1);
+    qms_chain_peer(&b->chain, qms_peer_server(p), p, p->module_data, now);
+    qms_log(QMS_LOG_INFO, "agent connected id=%s carrier=%s", p->id, p->carrier);
+}
+
+/* The credential was good: id, claim, WELCOME. */
+static void admit(struct qms_peer *p, const struct qms_control *hello,
+                  const struct qms_chain_auth *auth, qms_time now)
+{
+    if (auth->id_len > 0) {
+        set_id(p, qms_str(auth->id, auth->id_len));
+    } else if (hello->u.hello.agent_id.len > 0) {
+        set_id(p, hello->u.hello.agent_id);
+    } else {
+        assign_id(p);
+    }
+    p->accepted = auth->accepted;
+    if (apply_grant(p, auth->expires_at, auth->scopes, now) != QMS_OK) {
+        refuse(p, QMS_CODE_INTERNAL, 0, "out of memory");
+        return;
+    }
+
+    qms_err err = claim(p);
+    if (err == QMS_E_EXISTS) {
+        refuse(p, QMS_CODE_REJECTED, 0, "agent id is connected already");
+    } else if (err != QMS_OK) {
+        refuse(p, QMS_CODE_INTERNAL, 0, "out of memory");
+    } else if (welcome(p) != QMS_OK) {
+        qms_peer_close(p, QMS_CODE_INTERNAL, "out of memory");
+    } else {
+        introduce(p, now);
+    }
+}
+
+static void count_failure(struct qms_peer *p, const char *what, const struct qms_refusal *why)
+{
+    qms_stats_label(p->broker->stats, QMS_F_AUTH_FAILED, why->label);
+    qms_log_peer(QMS_LOG_NOTICE, "%s refused carrier=%s reason=%s", what, p->carrier,
+                 why->label != NULL ? why->label : "other");
+}
+
+void qms_peer_on_hello(struct qms_session *s, const struct qms_control *hello)
+{
+    struct qms_peer *p = qms_session_user(s);
+    qms_time now = qms_peer_now(p);
+    struct qms_credential cred = {hello->u.hello.auth_scheme, hello->u.hello.auth,
+                                  hello->u.hello.agent_id};
+    struct qms_chain_auth auth;
+    struct qms_refusal why;
+
+    qms_peer_touch(p);
+    if (p->state != QMS_PEER_GREETING) {
+        return;
+    }
+    if (p->broker->draining) {
+        refuse(p, QMS_CODE_GOING_AWAY, 0, "shutting down");
+    } else if (qms_chain_hello(&p->broker->chain, qms_peer_server(p), p, p->module_data, &cred,
+                               now, &auth, &why)) {
+        admit(p, hello, &auth, now);
+    } else {
+        count_failure(p, "HELLO", &why);
+        refuse(p, (uint8_t)why.code, why.retry_after_ms,
+               why.reason != NULL ? why.reason : "refused");
+    }
+}
+
+/* ---- AUTH ---- */
+
+static void reply(struct qms_peer *p, uint64_t req, uint64_t status)
+{
+    struct qms_control m = {.type = QMS_MSG_REPLY, .u.reply = {req, status}};
+
+    if (qms_session_send(p->session, &m) != QMS_OK) {
+        qms_peer_close(p, QMS_CODE_INTERNAL, "out of memory");
+    }
+}
+
+void qms_peer_auth(struct qms_peer *p, const struct qms_control *msg)
+{
+    qms_time now = qms_peer_now(p);
+    struct qms_credential cred = {msg->u.auth.scheme, msg->u.auth.token,
+                                  qms_str(p->id, p->id_len)};
+    struct qms_chain_auth auth;
+    struct qms_refusal why;
+
+    if (!qms_chain_hello(&p->broker->chain, qms_peer_server(p), p, p->module_data, &cred, now,
+                         &auth, &why)) {
+        count_failure(p, "AUTH", &why);
+        if (++p->auth_failures >= AUTH_FAILURES_MAX) {
+            qms_peer_close(p, QMS_CODE_UNAUTHENTICATED, "authentication failed");
+        } else {
+            reply(p, msg->u.auth.req, why.code);
+        }
+        return;
+    }
+    if (qms_peer_server(p)->auth_mode == QMS_AUTH_MODE_OFF) {
+        reply(p, msg->u.auth.req, QMS_CODE_OK);
+        return;
+    }
+    p->accepted = auth.accepted;
+    reply(p, msg->u.auth.req,
+          apply_grant(p, auth.expires_at, auth.scopes, now) == QMS_OK ? QMS_CODE_OK
+                                                                      : QMS_CODE_INTERNAL);
+}
+
+void qms_peer_reload(struct qms_peer *p, qms_time now)
+{
+    const struct qms_grant old = {.expires_at = p->expires_at, .scopes = p->scopes};
+    const struct qms_chain *chain = &p->broker->chain;
+    struct qms_chain_auth auth;
+    struct qms_refusal why;
+
+    if (p->state != QMS_PEER_WELCOMED) {
+        return;
+    }
+    if (!qms_chain_still_authenticated(chain, qms_peer_server(p), p->accepted)) {
+        qms_peer_close(p, QMS_CODE_UNAUTHENTICATED, "authentication failed");
+        return;
+    }
+    if (!qms_chain_reload(chain, qms_peer_server(p), p, p->module_data, p->accepted, &old, now,
+                          &auth, &why)) {
+        count_failure(p, "reload", &why);
+        qms_peer_close(p, (uint8_t)why.code, why.reason != NULL ? why.reason : "refused");
+        return;
+    }
+    if (p->accepted != 0 && apply_grant(p, auth.expires_at, auth.scopes, now) != QMS_OK) {
+        qms_peer_close(p, QMS_CODE_INTERNAL, "out of memory");
+    }
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a route, and what modules may know of it. */
+#include "core/route.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "core/peer.h"
+
+struct qms_route *qms_route_begin_remote(struct qms_broker *b, const struct qms_route_header *h,
+                                         bool bidi, qms_time now)
+{
+    size_t head = (sizeof(struct qms_route) + 15) & ~(size_t)15;
+    struct qms_route *r = qms_calloc(1, head + b->chain.stream_size);
+
+    if (r == NULL) {
+        return NULL;
+    }
+    r->broker = b;
+    r->refs = 1;
+    r->kind = (enum qms_kind)h->kind;
+    r->flags = h->flags;
+    r->priority = h->priority;
+    r->bidi = bidi;
+    r->target_len = h->target.len < sizeof(r->target) ? h->target.len : sizeof(r->target);
+    if (r->target_len > 0) {
+        memcpy(r->target, h->target.data, r->target_len);
+    }
+    r->opened_at = now;
+    r->stream_data = (uint8_t *)r + head;
+    b->route_count++;
+    return r;
+}
+
+struct qms_route *qms_route_begin(struct qms_peer *opener, const struct qms_route_header *h,
+                                  bool bidi, qms_time now)
+{
+    struct qms_route *r = qms_route_begin_remote(opener->broker, h, bidi, now);
+
+    if (r != NULL) {
+        r->opener = qms_peer_ref(opener);
+        opener->routes++;
+        opener->streams_total++;
+        qms_stats_add(r->broker->stats, QMS_S_ROUTES, 1);
+    }
+    return r;
+}
+
+void qms_route_ref(struct qms_route *r)
+{
+    r->refs++;
+}
+
+static void count_end(struct qms_route *r, qms_time now)
+{
+    struct qms_broker *b = r->broker;
+
+    qms_chain_close(&b->chain, r->stream_data, r, r->asked, r->status, now);
+    qms_stats_sub(b->stats, QMS_S_ROUTES, 1);
+    qms_stats_stream(b->stats, r->kind, r->status);
+    qms_stats_observe(b->stats, QMS_H_ROUTE_DURATION,
+                      now > r->opened_at ? now - r->opened_at : 0);
+    qms_stats_observe(b->stats, QMS_H_ROUTE_BYTES, r->forward + r->reverse);
+    r->opener->routes--;
+}
+
+static void end(struct qms_route *r)
+{
+    struct qms_broker *b = r->broker;
+
+    qms_timer_stop(b, &r->deadline);
+    if (r->opener != NULL) {
+        count_end(r, b->now);
+    }
+    b->route_count--;
+    qms_peer_unref(r->acceptor);
+    qms_peer_unref(r->opener);
+    qms_free(r);
+}
+
+void qms_route_unref(struct qms_route *r)
+{
+    if (--r->refs == 0) {
+        end(r);
+    }
+}
+
+void qms_route_note(struct qms_route *r, uint8_t status)
+{
+    if (r->status == QMS_CODE_OK) {
+        r->status = status;
+    }
+}
+
+void qms_route_set_acceptor(struct qms_route *r, struct qms_peer *acceptor)
+{
+    r->acceptor = qms_peer_ref(acceptor);
+}
+
+struct qms_peer *qms_route_opener(const struct qms_route *route)
+{
+    return route->opener;
+}
+
+struct qms_peer *qms_route_acceptor(const struct qms_route *route)
+{
+    return route->acceptor;
+}
+
+enum qms_kind qms_route_kind(const struct qms_route *route)
+{
+    return route->kind;
+}
+
+struct qms_bytes qms_route_target(const struct qms_route *route)
+{
+    return qms_str(route->target, route->target_len);
+}
+
+bool qms_route_bidi(const struct qms_route *route)
+{
+    return route->bidi;
+}
+
+uint8_t qms_route_priority(const struct qms_route *route)
+{
+    return route->priority;
+}
+
+void qms_route_bytes(const struct qms_route *route, uint64_t *forward, uint64_t *reverse)
+{
+    *forward = route->forward;
+    *reverse = route->reverse;
+}
+
+qms_time qms_route_opened_at(const struct qms_route *route)
+{
+    return route->opened_at;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* A route: one stream on its way through the broker, as modules see it.  Its legs (leg.h) move
+ * the bytes; each holds a reference, and the last one to go ends the route. */
+#ifndef QMS_CORE_ROUTE_H
+#define QMS_CORE_ROUTE_H
+
+#include "core/broker_state.h"
+
+struct qms_leg;
+
+struct qms_route {
+    struct qms_broker *broker;
+    unsigned refs;
+    /* References.  opener NULL: it is another worker's, where the route is counted and the
+     * modules are asked; acceptor NULL: none yet, a service, or another worker's. */
+    struct qms_peer *opener, *acceptor;
+    struct qms_leg *opener_leg; /* NULL once it is gone */
+    enum qms_kind kind;
+    uint8_t flags, priority;
+    bool bidi;
+    bool retried;   /* the directory was asked a second time */
+    uint8_t status; /* the first thing that went wrong; QMS_CODE_OK: nothing */
+    size_t asked;   /* modules that know of it */
+    size_t target_len;
+    char target[QMS_NAME_MAX];
+    uint64_t forward, reverse; /* payload bytes */
+    qms_time opened_at;
+    struct qms_timer deadline; /* for the RESULT */
+    uint8_t *stream_data;      /* the modules', behind the struct */
+};
+
+/** With one reference, for its caller.  NULL: out of memory. */
+struct qms_route *qms_route_begin(struct qms_peer *opener, const struct qms_route_header *h,
+                                  bool bidi, qms_time now);
+/** The acceptor's half of a route that another worker's agent opens. */
+struct qms_route *qms_route_begin_remote(struct qms_broker *b, const struct qms_route_header *h,
+                                         bool bidi, qms_time now);
+void qms_route_ref(struct qms_route *r);
+void qms_route_unref(struct qms_route *r);
+/** Keeps the first status that is not OK. */
+void qms_route_note(struct qms_route *r, uint8_t status);
+void qms_route_set_acceptor(struct qms_route *r, struct qms_peer *acceptor);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* Routing a datagram: delivered at once or dropped and counted. */
+#include <string.h>
+
+#include "core/mesh.h"
+#include "core/peer.h"
+#include "core/router.h"
+#include "core/service.h"
+
+static enum qms_stats_id drop_reason(qms_err err)
+{
+    return err == QMS_E_TOO_LARGE     ? QMS_S_DROPPED_TOO_LARGE
+           : err == QMS_E_UNSUPPORTED ? QMS_S_DROPPED_KIND
+                                      : QMS_S_DROPPED_SEND;
+}
+
+static void deliver(struct qms_peer *to, enum qms_kind kind, struct qms_bytes source,
+                    uint8_t priority, struct qms_bytes payload)
+{
+    struct qms_stats_page *stats = to->broker->stats;
+    qms_err err = qms_session_datagram(to->session, kind, source, priority, payload);
+
+    if (err != QMS_OK) {
+        qms_stats_add(stats, drop_reason(err), 1);
+        return;
+    }
+    qms_stats_add(stats, QMS_S_DATAGRAMS_OUT, 1);
+    qms_stats_add(stats, QMS_S_DATAGRAM_BYTES_OUT, payload.len);
+}
+
+/* Messages that may wait for another worker before datagrams to it are dropped. */
+#define WAITING_MAX 4096
+
+/* Names are short, so their lengths are bytes: target, source, payload. */
+static void to_worker(struct qms_peer *from, unsigned slot, struct qms_bytes name,
+                      uint8_t priority, struct qms_bytes payload)
+{
+    struct qms_broker *b = from->broker;
+    uint8_t name_len = (uint8_t)name.len, id_len = (uint8_t)from->id_len;
+    struct qms_bytes parts[] = {
+        {&name_len, 1}, name, {&id_len, 1}, qms_str(from->id, from->id_len), payload};
+    struct qms_ring_entry e = {.type = QMS_MESH_DATAGRAM, .b = priority};
+
+    if (qms_mesh_waiting(b->mesh, slot) > WAITING_MAX ||
+        qms_mesh_send_parts(b->mesh, slot, e, parts, sizeof(parts) / sizeof(parts[0])) !=
+            QMS_OK) {
+        qms_stats_add(b->stats, QMS_S_DROPPED_QUEUE, 1);
+    }
+}
+
+static bool take_name(struct qms_bytes *in, uint8_t room[QMS_NAME_MAX], struct qms_bytes *name)
+{
+    size_t len = in->len > 0 ? in->data[0] : 0;
+
+    if (len == 0 || len > QMS_NAME_MAX || in->len < 1 + len) {
+        return false;
+    }
+    memcpy(room, in->data + 1, len);
+    *name = (struct qms_bytes){room, len};
+    *in = (struct qms_bytes){in->data + 1 + len, in->len - 1 - len};
+    return true;
+}
+
+void qms_router_on_remote_datagram(struct qms_broker *b, const struct qms_ring_entry *m,
+                                   struct qms_bytes bytes)
+{
+    uint8_t target_room[QMS_NAME_MAX], source_room[QMS_NAME_MAX];
+    struct qms_bytes target, source;
+
+    if (!take_name(&bytes, target_room, &target) || !take_name(&bytes, source_room, &source)) {
+        return;
+    }
+    const struct qms_directory_entry *entry = qms_directory_find(b->directory, target);
+    if (entry == NULL || entry->peer == NULL) {
+        qms_stats_add(b->stats, QMS_S_DROPPED_NO_TARGET, 1);
+        return;
+    }
+    deliver(entry->peer, QMS_KIND_AGENT, source, m->b, bytes);
+}
+
+static void to_agent(struct qms_peer *from, struct qms_bytes name, uint8_t priority,
+                     struct qms_bytes payload)
+{
+    struct qms_broker *b = from->broker;
+    const struct qms_directory_entry *entry = qms_directory_find(b->directory, name);
+
+    if (entry == NULL) {
+        qms_stats_add(b->stats, QMS_S_DROPPED_NO_TARGET, 1);
+        return;
+    }
+    if (entry->peer == NULL) {
+        to_worker(from, entry->worker, name, priority, payload);
+        return;
+    }
+    deliver(entry->peer, QMS_KIND_AGENT, qms_str(from->id, from->id_len), priority, payload);
+}
+
+static void to_service(struct qms_peer *from, struct qms_bytes name, uint8_t priority,
+                       struct qms_bytes payload)
+{
+    const struct qms_service *service = qms_service_find(name);
+
+    if (service == NULL) {
+        qms_stats_add(from->broker->stats, QMS_S_DROPPED_NO_TARGET, 1);
+    } else if (service->datagram_back) {
+        deliver(from, QMS_KIND_SERVICE, name, priority, payload);
+    }
+}
+
+void qms_router_on_datagram(struct qms_session *s, enum qms_kind kind, struct qms_bytes name,
+                            uint8_t priority, struct qms_bytes payload)
+{
+    struct qms_peer *p = qms_session_user(s);
+    struct qms_stats_page *stats = p->broker->stats;
+
+    if (p->state != QMS_PEER_WELCOMED) {
+        return;
+    }
+    qms_stats_add(stats, QMS_S_DATAGRAMS_IN, 1);
+    qms_stats_add(stats, QMS_S_DATAGRAM_BYTES_IN, payload.len);
+    if (!qms_chain_datagram(&p->broker->chain, qms_peer_server(p), p, p->module_data, kind,
+                            name, payload.len, qms_peer_now(p))) {
+        qms_stats_add(stats, QMS_S_DROPPED_REFUSED, 1);
+        return;
+    }
+    switch (kind) {
+    case QMS_KIND_AGENT:
+        to_agent(p, name, priority, payload);
+        break;
+    case QMS_KIND_SERVICE:
+        to_service(p, name, priority, payload);
+        break;
+    default:
+        qms_stats_add(stats, QMS_S_DROPPED_KIND, 1);
+        break;
+    }
+}

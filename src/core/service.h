@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Services that the broker serves itself (targets of kind SERVICE): the far end of a channel
+ * without an agent behind it.
+ *
+ * A service answers at once: what it does arrives at the opener's leg before the call that
+ * caused it has returned. */
+#ifndef QMS_CORE_SERVICE_H
+#define QMS_CORE_SERVICE_H
+
+#include "core/channel.h"
+#include "core/leg.h"
+
+struct qms_service {
+    const char *name;
+    bool uni; /* takes unidirectional streams too */
+    const struct qms_channel_sink *sink;
+    /** A datagram for the service; whether it goes back to its sender as it is. */
+    bool datagram_back;
+};
+
+/** NULL: none of that name. */
+const struct qms_service *qms_service_find(struct qms_bytes name);
+/** Joins the opener's leg to a new instance of the service and accepts the route.  QMS_E_NOMEM;
+ * QMS_E_UNSUPPORTED: the service does not take unidirectional streams. */
+QMS_MUST_CHECK qms_err qms_service_open(const struct qms_service *service, struct qms_leg *leg);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* Writing a worker's page of counters. */
+#include "core/stats.h"
+
+#include <string.h>
+
+static const uint64_t bounds[QMS_H_COUNT][QMS_STATS_HISTOGRAM_MAX + 1] = {
+#define ROW(id, name, unit, help, ...) {__VA_ARGS__, UINT64_MAX},
+    QMS_STATS_HISTOGRAMS(ROW)
+#undef ROW
+};
+
+void qms_stats_restart(struct qms_stats_page *p)
+{
+    static const bool gauge[QMS_S_COUNT] = {
+#define ROW(id, name, labels, type, merge, help)                                               \
+    [QMS_S_##id] = QMS_METRIC_##type == QMS_METRIC_GAUGE,
+        QMS_STATS_TABLE(ROW)
+#undef ROW
+    };
+
+    for (unsigned i = 0; i < QMS_S_COUNT; i++) {
+        if (gauge[i]) {
+            qms_stats_set(p, (enum qms_stats_id)i, 0);
+        }
+    }
+}
+
+unsigned qms_stats_status(uint64_t code)
+{
+    if (code <= QMS_CODE_TOO_EARLY) {
+        return (unsigned)code;
+    }
+    return code >= QMS_CODE_APPLICATION && code <= QMS_CODE_MAX ? QMS_STATS_STATUSES - 2
+                                                                : QMS_STATS_STATUSES - 1;
+}
+
+const char *qms_stats_status_label(unsigned column)
+{
+    if (column <= QMS_CODE_TOO_EARLY) {
+        return qms_code_name(column);
+    }
+    return column == QMS_STATS_STATUSES - 2 ? "application" : "unknown";
+}
+
+void qms_stats_stream(struct qms_stats_page *p, unsigned kind, uint64_t status)
+{
+    if (kind < QMS_STATS_KINDS) {
+        qms_stats_bump(&p->streams[kind][qms_stats_status(status)], 1);
+    }
+}
+
+void qms_stats_closed(struct qms_stats_page *p, uint64_t code)
+{
+    qms_stats_bump(&p->closed[qms_stats_status(code)], 1);
+}
+
+void qms_stats_observe(struct qms_stats_page *p, enum qms_stats_histogram h, uint64_t value)
+{
+    unsigned i = 0;
+
+    while (value > bounds[h][i]) {
+        i++;
+    }
+    qms_stats_bump(&p->histograms[h].buckets[i], 1);
+    qms_stats_bump(&p->histograms[h].sum, value);
+    qms_stats_bump(&p->histograms[h].count, 1);
+}
+
+/* The last slot belongs to "other". */
+static unsigned label_slot(const struct qms_stats_page *p, enum qms_stats_family f,
+                           const char *label)
+{
+    unsigned i = 0;
+
+    while (i < QMS_STATS_LABELS && p->labels[f][i].text[0] != '\0' &&
+           strncmp(p->labels[f][i].text, label, QMS_STATS_LABEL_MAX - 1) != 0) {
+        i++;
+    }
+    return i;
+}
+
+void qms_stats_label(struct qms_stats_page *p, enum qms_stats_family f, const char *label)
+{
+    label = label != NULL && label[0] != '\0' ? label : "other";
+
+    unsigned i = label_slot(p, f, label);
+    if (p->labels[f][i].text[0] == '\0') {
+        strncpy(p->labels[f][i].text, i < QMS_STATS_LABELS ? label : "other",
+                QMS_STATS_LABEL_MAX - 1);
+    }
+    uint64_t count = __atomic_load_n(&p->labels[f][i].count, __ATOMIC_RELAXED) + 1;
+    __atomic_store_n(&p->labels[f][i].count, count, __ATOMIC_RELEASE);
+}
+
+uint64_t qms_stats_label_get(const struct qms_stats_page *p, enum qms_stats_family f,
+                             const char *label)
+{
+    for (unsigned i = 0; i <= QMS_STATS_LABELS; i++) {
+        if (strcmp(p->labels[f][i].text, label) == 0) {
+            return __atomic_load_n(&p->labels[f][i].count, __ATOMIC_ACQUIRE);
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: MIT */
+#include "test_broker_fixture.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "core/conf_files.h"
+#include "qms_test.h"
+
+#define START (1000 * QMS_SECOND)
+
+struct probe probe;
+
+/* ---- two modules: "one" looks on and objects when told to; "auth_key" knows the token "good".
+ */
+
+static void note(const char *word)
+{
+    size_t have = strlen(probe.calls);
+    snprintf(probe.calls + have, sizeof(probe.calls) - have, "%s ", word);
+}
+
+static enum qms_verdict one_connect(void *worker, const void *conf, const void *remote,
+                                    qms_time now, struct qms_refusal *why)
+{
+    (void)worker, (void)conf, (void)remote, (void)now;
+    probe.connects++;
+    (void)why;
+    return QMS_PASS;
+}
+static void one_disconnect(void *worker, const void *conf, const void *remote, qms_time now)
+{
+    (void)worker, (void)conf, (void)remote, (void)now;
+    probe.disconnects++;
+}
+static void one_peer(void *worker, void *peer_data, const void *conf, struct qms_peer *peer,
+                     qms_time now)
+{
+    (void)worker, (void)peer_data, (void)conf, (void)peer, (void)now;
+    probe.peers++;
+}
+static void one_gone(void *worker, void *peer_data, struct qms_peer *peer, qms_time now)
+{
+    (void)worker, (void)peer_data, (void)now;
+    assert_true(qms_peer_id(peer).len > 0);
+    probe.gones++;
+}
+static void one_free(void *peer_data)
+{
+    (void)peer_data;
+    probe.frees++;
+}
+static enum qms_verdict one_open(void *stream_data, void *peer_data, const void *conf,
+                                 const struct qms_route *route, qms_time now,
+                                 struct qms_refusal *why)
+{
+    (void)peer_data, (void)conf, (void)now;
+    *(uint64_t *)stream_data = 77;
+    assert_true(qms_peer_id(qms_route_opener(route)).len > 0);
+    assert_null(qms_route_acceptor(route));
+    note("one");
+    probe.opens++;
+    if (probe.reject_open) {
+        *why = (struct qms_refusal){QMS_CODE_FORBIDDEN, 1500, "not now", "probe"};
+    }
+    return probe.reject_open ? QMS_REJECT : QMS_PASS;
+}
+static enum qms_verdict one_data(void *stream_data, void *peer_data, const void *conf,
+                                 bool forward, size_t len, qms_time now, qms_time *retry_at)
+{
+    (void)peer_data, (void)conf, (void)forward;
+    assert_int_equal(*(uint64_t *)stream_data, 77);
+    if (probe.bytes_a_second > 0) {
+        probe.paid_at = (probe.paid_at > now ? probe.paid_at : now) +
+                        len * QMS_SECOND / probe.bytes_a_second;
+        *retry_at = probe.paid_at;
+        return QMS_DELAY;
+    }
+    *retry_at = now + probe.delay_for;
+    return probe.delay_for > 0 ? QMS_DELAY : QMS_PASS;
+}
+static enum qms_verdict one_datagram(void *peer_data, const void *conf, struct qms_peer *peer,
+                                     enum qms_kind kind, struct qms_bytes target, size_t len,
+                                     qms_time now)
+{
+    (void)peer_data, (void)conf, (void)peer, (void)kind, (void)target, (void)len, (void)now;
+    return probe.reject_datagram ? QMS_REJECT : QMS_PASS;
+}
+static void one_close(void *stream_data, const struct qms_route *route, uint8_t status,
+                      qms_time now)
+{
+    assert_int_equal(*(uint64_t *)stream_data, 77);
+    assert_true(now >= qms_route_opened_at(route));
+    qms_route_bytes(route, &probe.last_forward, &probe.last_reverse);
+    probe.closes++;
+    probe.last_status = status;
+}
+
+static enum qms_verdict key_connect(void *worker, const void *conf, const void *remote,
+                                    qms_time now, struct qms_refusal *why)
+{
+    (void)worker, (void)conf, (void)remote, (void)now;
+    *why = (struct qms_refusal){QMS_CODE_BUSY, 0, "no", "probe"};
+    return probe.reject_connect ? QMS_REJECT : QMS_PASS;
+}
+static enum qms_verdict key_hello(void *peer_data, const void *conf, struct qms_peer *peer,
+                                  const struct qms_credential *cred, qms_time now,
+                                  struct qms_grant *grant, struct qms_refusal *why)
+{
+    (void)peer_data, (void)conf, (void)peer, (void)now;
+    if (cred->scheme != QMS_AUTH_TOKEN) {
+        return QMS_PASS;
+    }
+    if (cred->bytes.len != 4 || memcmp(cred->bytes.data, "good", 4) != 0) {
+        *why = (struct qms_refusal){QMS_CODE_FORBIDDEN, 9, "tells too much", "bad_key"};
+        return QMS_REJECT;
+    }
+    grant->expires_at = probe.expires_at;
+    grant->scopes = "read write";
+    if (probe.names != NULL) {
+        grant->agent_id = (struct qms_bytes){(const uint8_t *)probe.names, strlen(probe.names)};
+    }
+    return QMS_ACCEPT;
+}
+static enum qms_verdict key_reload(void *peer_data, const void *conf, struct qms_peer *peer,
+                                   qms_time now, struct qms_grant *grant,
+                                   struct qms_refusal *why)
+{
+    (void)peer_data, (void)conf, (void)peer, (void)now;
+    grant->expires_at = probe.expires_at;
+    *why = (struct qms_refusal){QMS_CODE_UNAUTHENTICATED, 0, "withdrawn", "withdrawn"};
+    return probe.reject_reload ? QMS_REJECT : QMS_PASS;
+}
+static enum qms_verdict key_open(void *stream_data, void *peer_data, const void *conf,
+                                 const struct qms_route *route, qms_time now,
+                                 struct qms_refusal *why)
+{
+    (void)stream_data, (void)peer_data, (void)conf, (void)route, (void)now, (void)why;
+    note("key");
+    return QMS_PASS;
+}
+
+static const struct qms_module module_one = {
+    .abi = QMS_MODULE_ABI,
+    .name = "one",
+    .peer_size = 8,
+    .stream_size = 8,
+    .on_connect = one_connect,
+    .on_disconnect = one_disconnect,
+    .on_peer = one_peer,
+    .on_peer_gone = one_gone,
+    .peer_free = one_free,
+    .on_open = one_open,
+    .on_data = one_data,
+    .on_datagram = one_datagram,
+    .on_close = one_close,
+};
+static const struct qms_module module_key = {
+    .abi = QMS_MODULE_ABI,
+    .name = "auth_key",
+    .authenticator = true,
+    .on_connect = key_connect,
+    .on_hello = key_hello,
+    .on_reload = key_reload,
+    .on_open = key_open,
+};
+static const struct qms_module *const modules[] = {&module_one, &module_key};
+
+/* ---- configuration ---- */
+
+static const struct qms_conf_env env = {.prefix = "/c", .modules = modules, .module_count = 2};
+
+struct qms_conf *fixture_conf(const char *quic, const char *server)
+{
+    static const char name[] = "/c/quicms.conf";
+    char text[2048];
+    uint8_t pack[4096] = {QMS_CONF_FILE_TEXT};
+    uint32_t lens[2] = {sizeof(name) - 1};
+    struct qms_diag diag = {0};
+
+    lens[1] = (uint32_t)snprintf(
+        text, sizeof(text),
+        "quic { %s server { listen 127.0.0.1:4433 quic; tls self-signed; %s } }",
+        quic != NULL ? quic : "", server != NULL ? server : "auth off;");
+    memcpy(pack + 1, lens, sizeof(lens));
+    memcpy(pack + 9, name, lens[0]);
+    memcpy(pack + 9 + lens[0], text, lens[1]);
+
+    struct qms_conf *conf = qms_conf_load_packed(
+        (struct qms_bytes){pack, 9 + lens[0] + lens[1]}, "quicms.conf", &env, &diag);
+    if (conf == NULL) {
+        print_error("%s\n", diag.text);
+    }
+    return conf;
+}
+
+/* ---- agents ---- */
+
+static struct stream *stream_new(struct agent *a, struct qms_session_stream *st, bool opener)
+{
+    struct stream *s = calloc(1, sizeof(*s));
+
+    assert_non_null(s);
+    s->agent = a;
+    s->st = st;
+    s->opener = opener;
+    s->reset = s->stop = s->result = -1;
+    qms_list_append(&a->streams, &s->node);
+    return s;
+}
+
+static void text_of(char *out, size_t cap, struct qms_bytes b)
+{
+    size_t len = b.len < cap - 1 ? b.len : cap - 1;
+
+    if (len > 0) {
+        memcpy(out, b.data, len);
+    }
+    out[len] = '\0';
+}
+
+static void a_welcome(struct qms_session *s, const struct qms_control *m)
+{
+    struct agent *a = qms_session_user(s);
+    a->welcomed = true;
+    text_of(a->id, sizeof(a->id), m->u.welcome.agent_id);
+}
+static void a_refused(struct qms_session *s, const struct qms_control *m)
+{
+    struct agent *a = qms_session_user(s);
+    a->refused = (int)m->u.refused.status;
+    text_of(a->close_reason, sizeof(a->close_reason), m->u.refused.reason);
+}
+static void a_control(struct qms_session *s, const struct qms_control *m)
+{
+    struct agent *a = qms_session_user(s);
+
+    a->goaways += m->type == QMS_MSG_GOAWAY;
+    a->throttled += m->type == QMS_MSG_THROTTLED;
+    a->stats += m->type == QMS_MSG_STATS;
+    if (m->type == QMS_MSG_STATS) {
+        memcpy(a->last_stats, m->u.stats.values, sizeof(a->last_stats));
+    }
+    if (m->type == QMS_MSG_REPLY && m->u.reply.req < 8) {
+        a->replies[m->u.reply.req] = m->u.reply.status + 1;
+    }
+}
+static void a_datagram(struct qms_session *s, enum qms_kind kind, struct qms_bytes name,
+                       uint8_t priority, struct qms_bytes payload)
+{
+    struct agent *a = qms_session_user(s);
+
+    (void)priority;
+    a->datagrams++;
+    a->datagram_kind = kind;
+    text_of(a->datagram_from, sizeof(a->datagram_from), name);
+    text_of(a->datagram, sizeof(a->datagram), payload);
+}
+static void a_route(struct qms_session_stream *st, const struct qms_route_header *h)
+{
+    struct agent *a = qms_session_user(st->session);
+    struct stream *s = stream_new(a, st, false);
+
+    st->user = s;
+    text_of(s->source, sizeof(s->source), h->source);
+    text_of(s->content_type, sizeof(s->content_type), h->content_type);
+    text_of(s->meta, sizeof(s->meta), h->meta);
+    text_of(s->traceparent, sizeof(s->traceparent), h->traceparent);
+    s->flags = h->flags;
+    s->priority = h->priority;
+    s->kind = h->kind;
+    s->length_hint = h->length_hint;
+    s->deadline = h->accept_deadline_ms;
+    s->has_hops = h->has_hops;
+    s->has_original = h->has_original;
+    s->has_token = h->stream_token.len > 0;
+    if (h->extra.len >= 3) {
+        s->extra_value = h->extra.data[h->extra.len - 1];
+    }
+    if (!a->hold) {
+        stream_accept(s, a->answer);
+    }
+}
+static void a_result(struct qms_session_stream *st, const struct qms_result *r)
+{
+    struct stream *s = st->user;
+    s->result = (int)r->status;
+    s->retry_after_ms = r->retry_after_ms;
+    text_of(s->reason, sizeof(s->reason), r->reason);
+    text_of(s->acceptor, sizeof(s->acceptor), r->acceptor);
+    s->result_meta = r->meta.len;
+}
+static void a_data(struct qms_session_stream *st, struct qms_bytes data, bool fin)
+{
+    struct stream *s = st->user;
+
+    for (size_t i = 0; i < data.len; i++) {
+        if (s->received + i < sizeof(s->first) - 1) {
+            s->first[s->received + i] = (char)data.data[i];
+        }
+        s->sum = s->sum * 31 + data.data[i];
+    }
+    s->received += data.len;
+    s->unconsumed += data.len;
+    s->fin = s->fin || fin;
+    if (!s->agent->slow) {
+        stream_consume(s);
+    }
+}
+static void a_reset(struct qms_session_stream *st, uint8_t code)
+{
+    ((struct stream *)st->user)->reset = code;
+}
+static void a_stop(struct qms_session_stream *st, uint8_t code)
+{
+    ((struct stream *)st->user)->stop = code;
+    qms_session_reset(st, code);
+}
+static void a_acked(struct qms_session_stream *st, uint64_t len)
+{
+    ((struct stream *)st->user)->acked += len;
+}
+static void a_priority(struct qms_session_stream *st)
+{
+    ((struct stream *)st->user)->priority_changes++;
+}
+static void a_stream_closed(struct qms_session_stream *st)
+{
+    struct stream *s = st->user;
+    if (s != NULL) {
+        s->closed = true;
+        s->st = NULL;
+    }
+}
+static void a_closed(struct qms_session *s, const struct qms_link_close *why)
+{
+    struct agent *a = qms_session_user(s);
+    a->closed = true;
+    a->close_code = why->application ? (int)why->code : -2;
+    if (a->refused < 0) {
+        text_of(a->close_reason, sizeof(a->close_reason), why->reason);
+    }
+}
+
+static const struct qms_session_events agent_events = {
+    .on_welcome = a_welcome,
+    .on_refused = a_refused,
+    .on_control = a_control,
+    .on_datagram = a_datagram,
+    .on_route = a_route,
+    .on_result = a_result,
+    .on_data = a_data,
+    .on_reset = a_reset,
+    .on_stop = a_stop,
+    .on_acked = a_acked,
+    .on_priority = a_priority,
+    .on_stream_closed = a_stream_closed,
+    .on_closed = a_closed,
+};
+
+static void agent_free(struct agent *a)
+{
+    struct qms_list *node;
+
+    qms_session_free(a->s);
+    fake_pair_free(a->pair);
+    while ((node = qms_list_first(&a->streams)) != NULL) {
+        qms_list_remove(node);
+        free(QMS_CONTAINER(node, struct stream, node));
+    }
+    free(a);
+}
+
+struct agent *agent_connect_over(struct broker_fixture *f, const char *id, const char *token,
+                                 const struct fake_config *config)
+{
+    struct qms_control hello = {.type = QMS_MSG_HELLO};
+    bool silent = id == NULL;
+    struct agent *a = calloc(1, sizeof(*a));
+
+    assert_non_null(a);
+    a->f = f;
+    a->refused = a->close_code = -1;
+    qms_list_init(&a->streams);
+    a->pair = fake_pair_new(config);
+    assert_non_null(a->pair);
+    fake_link_advance(a->pair, f->elapsed);
+    a->s = qms_session_new(fake_pair_link(a->pair, 0), true, NULL, &agent_events, a);
+    hello.u.hello.min_version = hello.u.hello.max_version = QMS_WIRE_VERSION;
+    id = silent ? "" : id;
+    hello.u.hello.agent_id = qms_str(id, strlen(id));
+    if (token != NULL) {
+        hello.u.hello.auth_scheme = QMS_AUTH_TOKEN;
+        hello.u.hello.auth = (struct qms_bytes){(const uint8_t *)token, strlen(token)};
+    }
+    if (a->s == NULL || (!silent && qms_session_hello(a->s, &hello) != QMS_OK) ||
+        qms_broker_accept(f->broker, &f->conf->servers[0], fake_pair_link(a->pair, 1), NULL,
+                          NULL) != QMS_OK) {
+        agent_free(a);
+        return NULL;
+    }
+    assert_true(f->agent_count < AGENTS_MAX);
+    f->agents[f->agent_count++] = a;
+    settle(f);
+    return a;
+}
+
+struct agent *agent_connect(struct broker_fixture *f, const char *id, const char *token)
+{
+    return agent_connect_over(f, id, token, NULL);
+}
+
+void agent_die(struct agent *a)
+{
+    fake_link_break(a->pair, QMS_E_IDLE);
+}
+
+struct stream *agent_open_with(struct agent *a, bool bidi, const struct qms_route_header *h)
+{
+    struct qms_session_stream *st;
+
+    if (a->closed || qms_session_open(a->s, bidi, h, NULL, &st) != QMS_OK) {
+        return NULL;
+    }
+    st->user = stream_new(a, st, true);
+    return st->user;
+}
+
+struct stream *agent_open(struct agent *a, enum qms_kind kind, const char *target, bool bidi,
+                          uint8_t priority)
+{
+    struct qms_route_header h = {
+        .kind = (uint8_t)kind,
+        .priority = priority,
+        .target = {(const uint8_t *)target, strlen(target)},
+    };
+    return agent_open_with(a, bidi, &h);
+}
+
+struct stream *agent_stream(struct agent *a, unsigned n)
+{
+    struct qms_list *node;
+
+    QMS_LIST_FOREACH(node, &a->streams) {
+        if (n-- == 0) {
+            return QMS_CONTAINER(node, struct stream, node);
+        }
+    }
+    return NULL;
+}
+
+struct stream *agent_incoming(struct agent *a, unsigned n)
+{
+    struct qms_list *node;
+
+    QMS_LIST_FOREACH(node, &a->streams) {
+        struct stream *s = QMS_CONTAINER(node, struct stream, node);
+        if (!s->opener && n-- == 0) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+static void write_bytes(struct stream *s, struct qms_bytes bytes)
+{
+    struct qms_blob *blob = qms_blob_copy(bytes);
+
+    if (blob != NULL && s->st != NULL) {
+        qms_err err = qms_session_write(s->st, blob, 0, bytes.len);
+        assert_true(err == QMS_OK || err == QMS_E_NOMEM || err == QMS_E_CLOSED);
+    }
+    qms_blob_unref(blob);
+}
+
+void stream_write(struct stream *s, const char *text)
+{
+    write_bytes(s, (struct qms_bytes){(const uint8_t *)text, strlen(text)});
+}
+
+uint32_t stream_pour(struct stream *s, size_t len)
+{
+    uint8_t *data = malloc(len);
+    uint32_t sum = 0;
+
+    assert_non_null(data);
+    for (size_t i = 0; i < len; i++) {
+        data[i] = (uint8_t)(i * 7 + i / 251);
+        sum = sum * 31 + data[i];
+    }
+    write_bytes(s, (struct qms_bytes){data, len});
+    free(data);
+    return sum;
+}
+
+void stream_consume(struct stream *s)
+{
+    if (s->st != NULL) {
+        qms_session_consume(s->st, (size_t)s->unconsumed);
+        s->unconsumed = 0;
+    }
+}
+
+void stream_accept(struct stream *s, uint8_t status)
+{
+    if (s->st != NULL) {
+        qms_err err = qms_session_result(s->st, &(struct qms_result){.status = status});
+        assert_true(err == QMS_OK || err == QMS_E_NOMEM);
+    }
+}
+
+/* ---- the world ---- */
+
+bool fixture_try_start(struct broker_fixture *f, const char *quic, const char *server)
+{
+    struct qms_diag diag = {0};
+
+    *f = (struct broker_fixture){0};
+    probe = (struct probe){0};
+    f->conf = fixture_conf(quic, server);
+    f->broker = f->conf != NULL ? qms_broker_new(f->conf, START, &diag) : NULL;
+    if (f->broker == NULL) {
+        qms_conf_unref(f->conf);
+        return false;
+    }
+    return true;
+}
+
+int fixture_start(struct broker_fixture *f, const char *quic, const char *server)
+{
+    assert_true(fixture_try_start(f, quic, server));
+    return 0;
+}
+
+void fixture_stop(struct broker_fixture *f)
+{
+    qms_broker_close_all(f->broker, QMS_CODE_GOING_AWAY, "over");
+    settle(f);
+    advance(f, 10 * QMS_SECOND); /* refused sessions linger */
+    assert_int_equal(qms_broker_peer_count(f->broker), 0);
+    assert_int_equal(qms_broker_route_count(f->broker), 0);
+    assert_int_equal(probe.peers, probe.gones);
+    assert_int_equal(probe.opens, probe.closes);
+    qms_broker_free(f->broker);
+    for (unsigned i = 0; i < f->agent_count; i++) {
+        agent_free(f->agents[i]);
+    }
+    qms_conf_unref(f->conf);
+    qms_blob_trim();
+    assert_int_equal(qms_blob_total(), 0);
+}
+
+qms_time fixture_now(const struct broker_fixture *f)
+{
+    return START + f->elapsed;
+}
+
+bool step(struct broker_fixture *f, size_t chunk)
+{
+    bool moved = false;
+
+    for (unsigned i = 0; i < f->agent_count; i++) {
+        moved = fake_link_pump(f->agents[i]->pair, chunk) || moved;
+        if (!f->agents[i]->closed && qms_session_next_at(f->agents[i]->s) <= fixture_now(f)) {
+            qms_session_expire(f->agents[i]->s, fixture_now(f));
+        }
+    }
+    bool due = qms_broker_next_at(f->broker) <= fixture_now(f);
+    qms_broker_turn(f->broker, fixture_now(f));
+    return moved || due || qms_broker_next_at(f->broker) <= fixture_now(f);
+}
+
+void settle(struct broker_fixture *f)
+{
+    unsigned turns = 0;
+
+    while (step(f, 0)) {
+        assert_true(++turns < 100000);
+    }
+}
+
+void advance(struct broker_fixture *f, qms_time by)
+{
+    f->elapsed += by;
+    for (unsigned i = 0; i < f->agent_count; i++) {
+        fake_link_advance(f->agents[i]->pair, by);
+    }
+    settle(f);
+}
+
+uint64_t counted(const struct broker_fixture *f, enum qms_stats_id id)
+{
+    return qms_stats_get(qms_broker_stats(f->broker), id);
+}
