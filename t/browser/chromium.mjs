@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+// Real headless Chromium against the real broker.
+import {run} from './lib.mjs';
+import {setup} from './shared.mjs';
+import './connect.mjs';
+import './streams.mjs';
+import './datagrams.mjs';
+import './codes.mjs';
+import './ends.mjs';
+import './web.mjs';
+import './shutdown.mjs';
+
+await run(setup);

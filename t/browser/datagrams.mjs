@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// Datagrams of every size that fits, between pages and native agents.  Any one may be lost, so
+// each is sent until it came.
+import {equal, native, online, sleep, test} from './lib.mjs';
+import {shared} from './shared.mjs';
+
+const TRIES = 40;
+
+/** Sends with `send()` until `arrived()`. */
+async function persist(what, send, arrived) {
+  for (let i = 0; i < TRIES; i++) {
+    await send();
+    for (let k = 0; k < 10; k++) {
+      if (await arrived()) return;
+      await sleep(10);
+    }
+  }
+  throw new Error(`${what} did not arrive in ${TRIES} tries`);
+}
+
+const has = (page, source, text) => page.evaluate(([from, want]) => datagrams.some((d) => d.source === from
+  && d.payload.length === want.length && q.text(d.payload) === want), [source, text]);
+const send = (page, target, text) => page.evaluate(([to, what]) => agent.sendDatagram(to, q.utf8(what)), [target, text]);
+const maxTo = (page, target) => page.evaluate((to) => agent.datagramMax(to), target);
+const sizes = (max) => [0, 1, 2, 63, 64, 65, 500, 1000, max - 1, max];
+const text = (size) => `${size}:`.padEnd(size, 'abcdefghij').slice(0, size);
+
+test('datagrams of all sizes up to the maximum pass from page to page', async () => {
+  const max = await maxTo(shared.a, 'page-b');
+  if (max < 1100) throw new Error(`datagramMax is ${max}`);
+  for (const size of sizes(max)) {
+    await persist(`${size} bytes`, () => send(shared.a, 'page-b', text(size)), () => has(shared.b, 'page-a', text(size)));
+  }
+});
+
+test('a datagram over the maximum is refused as too large', async () => {
+  const code = await shared.a.evaluate(() => q.codeOf(
+    agent.sendDatagram('page-b', new Uint8Array(agent.datagramMax('page-b') + 1))));
+  equal(code, 0x0b, 'code');
+});
+
+test('datagrams of all sizes up to the maximum pass from a page to a native agent', async () => {
+  const listener = native('dgram-sink', '--json', 'listen');
+  await online('dgram-sink');
+  const max = await maxTo(shared.a, 'dgram-sink');
+  const has = (want) => listener.lines().map((l) => JSON.parse(l)).some((e) => e.event === 'datagram'
+    && e.source === 'page-a' && e.bytes === want.length && e.text === want);
+  for (const size of sizes(max)) {
+    await persist(`${size} bytes`, () => send(shared.a, 'dgram-sink', text(size)), () => has(text(size)));
+  }
+  await listener.stop();
+});
+
+test('datagrams of all sizes pass from a native agent to a page', async () => {
+  for (const size of [1, 2, 64, 500, 1000, 1150]) {
+    await persist(`${size} bytes`, () => native(`dgram-${size}`, 'datagram', 'agent:page-b', text(size)).done,
+      () => has(shared.b, `dgram-${size}`, text(size)));
+  }
+});
+
+test('a burst of datagrams beside a bulk stream arrives for the most part', async () => {
+  const bulk = shared.b.evaluate(async () => (await q.readAll((await nextStream()).readable)).length);
+  const before = await shared.b.evaluate(() => datagrams.length);
+  await shared.a.evaluate(async () => {
+    const stream = agent.openUnidirectional('page-b').then((w) => q.writeAll(w, q.noise(10_000_000, 3)));
+    for (let i = 0; i < 500; i++) await agent.sendDatagram('page-b', q.utf8(`burst ${i}`));
+    await stream;
+  });
+  equal(await bulk, 10_000_000, 'bytes of the stream');
+  await sleep(200);
+  const arrived = await shared.b.evaluate(() => datagrams.length) - before;
+  if (arrived < 250) throw new Error(`${arrived} of 500 arrived`);
+});
