@@ -19,10 +19,15 @@ qms_time qms_clock_now(void)
 
 int64_t qms_clock_wall(void)
 {
+    return qms_clock_wall_ns() / (int64_t)QMS_SECOND;
+}
+
+int64_t qms_clock_wall_ns(void)
+{
     struct timespec ts;
 
     clock_gettime(CLOCK_REALTIME, &ts);
-    return (int64_t)ts.tv_sec;
+    return (int64_t)ts.tv_sec * (int64_t)QMS_SECOND + (int64_t)ts.tv_nsec;
 }
 
 void qms_random(void *out, size_t len)

@@ -9,6 +9,8 @@
 qms_time qms_clock_now(void);
 /** Seconds since the epoch (certificates, token expiry). */
 int64_t qms_clock_wall(void);
+/** The same in nanoseconds. */
+int64_t qms_clock_wall_ns(void);
 /** Fills from getrandom(2); safe after fork.  Aborts if the kernel has none to give. */
 void qms_random(void *out, size_t len);
 

@@ -130,14 +130,14 @@ static json_t *worker_json(const struct qms_board_page *page, size_t slot)
                      (json_int_t)qms_stats_get(s, QMS_S_PACKETS_FORWARDED));
 }
 
-static json_t *workers_json(const struct qms_board *board)
+json_t *qms_http_workers_json(const struct qms_board *board)
 {
     json_t *list = json_array();
 
     for (size_t i = 0; i < qms_board_slots(board); i++) {
         json_array_append_new(list, worker_json(qms_board_page(board, i), i));
     }
-    return json_pack("{s:o}", "workers", list);
+    return list;
 }
 
 void qms_http_json(struct qms_http *http, json_t *json)
@@ -162,7 +162,10 @@ bool qms_http_api(struct qms_http *http, const char *path)
     if (strcmp(path, "/api/v1/agents") == 0) {
         qms_http_agents(http);
     } else if (strcmp(path, "/api/v1/workers") == 0) {
-        qms_http_json(http, workers_json(http->server->board));
+        qms_http_json(
+            http, json_pack("{s:o}", "workers", qms_http_workers_json(http->server->board)));
+    } else if (strcmp(path, "/api/v1/stats") == 0) {
+        qms_http_stats(http);
     } else if (strcmp(path, "/api/v1/cert") == 0) {
         /* Hashes of what every client is shown anyway: any page may read them. */
         evhttp_add_header(evhttp_request_get_output_headers(http->req),
