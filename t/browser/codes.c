@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* quicms-codes URL PIN TOKEN: agent "codes", which ends streams as their META says.
+/* quicms-codes URL PIN TOKEN ID: an agent that ends streams as their META says.
  *
  *   "reset N"  accepts, sends a byte, resets its direction with N
  *   "stop N"   accepts, stops the opener's direction with N
@@ -131,13 +131,13 @@ int main(int argc, char **argv)
     struct qms_connection *conn;
     struct qms_client *client;
 
-    if (argc != 4 || o == NULL) {
-        (void)fputs("usage: quicms-codes URL PIN TOKEN\n", stderr);
+    if (argc != 5 || o == NULL) {
+        (void)fputs("usage: quicms-codes URL PIN TOKEN ID\n", stderr);
         return 64;
     }
     must(qms_options_add_certificate_pin(o, argv[2]), "pin");
     must(qms_options_set_token(o, argv[3]), "token");
-    must(qms_options_set_agent_id(o, "codes"), "id");
+    must(qms_options_set_agent_id(o, argv[4]), "id");
     must(qms_client_new(&client), "client");
     must(qms_connect(client, o, argv[1], &callbacks, NULL, &conn), "connect");
     while (!asked_to_end()) {

@@ -9,11 +9,19 @@ const SOME = [0, 1, 0x0d, 0x12, 0x1d, 0x1e, 0x1f, 0x7f, 0x80, 0x9d, 0xd3, 0xfe, 
 /** Every code that came out as another, as [sent, got]. */
 const wrong = (sent, got) => sent.map((code, i) => [code, got[i]]).filter(([a, b]) => a !== b);
 
+let started = 0;
+
+/** A case with an agent quicms-codes: `body` gets its id and the process. */
 const withCodes = (name, body) => test(name, async () => {
-  const codes = program('quicms-codes', env('QMS_QUIC'), env('QMS_PIN'), env('QMS_TOKEN'));
-  await online('codes');
-  await body(codes);
-  codes.child.stdin.end();
+  // An id of its own: the broker may still list the one before.
+  const id = `codes-${++started}`;
+  const codes = program('quicms-codes', env('QMS_QUIC'), env('QMS_PIN'), env('QMS_TOKEN'), id);
+  await online(id);
+  try {
+    await body(id, codes);
+  } finally {
+    codes.child.stdin.end();
+  }
   const {code, err} = await codes.done;
   equal(code, 0, `exit status of quicms-codes (${err})`);
 });
@@ -56,63 +64,69 @@ test('stop codes of one page arrive at the other', async () => {
   }
 });
 
-withCodes('each of the 256 reset codes of a native agent arrives at a page', async () => {
-  const got = await shared.a.evaluate(async (codes) => {
+withCodes('each of the 256 reset codes of a native agent arrives at a page', async (id) => {
+  const got = await shared.a.evaluate(async ([to, codes]) => {
     const seen = [];
     for (const code of codes) {
-      const stream = await agent.openStream('codes', {meta: q.utf8(`reset ${code}`)});
+      const stream = await agent.openStream(to, {meta: q.utf8(`reset ${code}`)});
       await stream.writable.close();
       seen.push(await q.codeOf(q.readAll(stream.readable)));
     }
     return seen;
-  }, ALL);
+  }, [id, ALL]);
   equal(wrong(ALL, got), [], 'codes that differ');
 });
 
-withCodes('each of the 256 stop codes of a native agent arrives at a page', async () => {
-  const got = await shared.a.evaluate(async (codes) => {
+withCodes('each of the 256 stop codes of a native agent arrives at a page', async (id) => {
+  const got = await shared.a.evaluate(async ([to, codes]) => {
+    const stopped = async (code) => {
+      const stream = await agent.openStream(to, {meta: q.utf8(`stop ${code}`)});
+      await stream.result;
+      return q.codeOf(stream.writable.getWriter().closed);
+    };
     const seen = [];
     for (const code of codes) {
-      const stream = await agent.openStream('codes', {meta: q.utf8(`stop ${code}`)});
-      await stream.result;
-      seen.push(await q.codeOf(stream.writable.getWriter().closed));
+      // Chromium 156 tells about one STOP in 8,000 as a NetworkError without any code.
+      let got = await stopped(code);
+      for (let again = 0; again < 3 && typeof got !== 'number'; again++) got = await stopped(code);
+      seen.push(got);
     }
     return seen;
-  }, ALL);
+  }, [id, ALL]);
   equal(wrong(ALL, got), [], 'codes that differ');
 });
 
-withCodes('each of the 256 reset codes of a page arrives at a native agent', async (codes) => {
-  await shared.a.evaluate(async (all) => {
+withCodes('each of the 256 reset codes of a page arrives at a native agent', async (id, codes) => {
+  await shared.a.evaluate(async ([to, all]) => {
     for (const code of all) {
-      const stream = await agent.openStream('codes', {meta: q.utf8('watch')});
+      const stream = await agent.openStream(to, {meta: q.utf8('watch')});
       await stream.result;
       await stream.writable.abort(q.streamError(code));
       await q.codeOf(q.readAll(stream.readable));
     }
-  }, ALL);
+  }, [id, ALL]);
   await until('all are told', () => codes.lines().length >= 256);
   equal(wrong(ALL.map((c) => `reset ${c}`), codes.lines()), [], 'codes that differ');
 });
 
-withCodes('each of the 256 stop codes of a page arrives at a native agent', async (codes) => {
-  await shared.a.evaluate(async (all) => {
+withCodes('each of the 256 stop codes of a page arrives at a native agent', async (id, codes) => {
+  await shared.a.evaluate(async ([to, all]) => {
     for (const code of all) {
-      const stream = await agent.openStream('codes', {meta: q.utf8('watch')});
+      const stream = await agent.openStream(to, {meta: q.utf8('watch')});
       await stream.result;
       await stream.readable.cancel(q.streamError(code));
       await q.codeOf(stream.writable.getWriter().closed);
     }
-  }, ALL);
+  }, [id, ALL]);
   await until('all are told', () => codes.lines().length >= 256);
   equal(wrong(ALL.map((c) => `stopped ${c}`), codes.lines()), [], 'codes that differ');
 });
 
-withCodes('a refusal of a native agent arrives at a page with its status and reason', async () => {
-  const got = await shared.a.evaluate(() => Promise.all([0x08, 0x80, 0xff].map(async (code) => {
-    const stream = await agent.openStream('codes', {meta: q.utf8(`reject ${code}`)});
+withCodes('a refusal of a native agent arrives at a page with its status and reason', async (id) => {
+  const got = await shared.a.evaluate((to) => Promise.all([0x08, 0x80, 0xff].map(async (code) => {
+    const stream = await agent.openStream(to, {meta: q.utf8(`reject ${code}`)});
     return stream.result.then(() => 'accepted', (e) => [e.code, e.message]);
-  })));
+  })), id);
   equal(got, [[0x08, 'as asked'], [0x80, 'as asked'], [0xff, 'as asked']], 'answers');
 });
 
