@@ -55,7 +55,8 @@ enum qms_ctx {
     QMS_CTX_SERVER = 8,
     QMS_CTX_LOCATION = 16,
     QMS_CTX_HTTP = 32,
-    QMS_CTX_TLS = 64
+    QMS_CTX_TLS = 64,
+    QMS_CTX_ROUTE = 128 /* inside quic and server */
 };
 
 enum qms_dtype {
@@ -70,7 +71,7 @@ enum qms_dtype {
 };
 
 /** One configuration directive; the table also makes doc/directives.md and error messages. Rows
- * of modules may stand in the main, quic, server and http blocks. */
+ * of modules may stand in the main, quic, server, route and http blocks. */
 struct qms_directive {
     const char *name;
     unsigned contexts; /* enum qms_ctx bits */
@@ -171,6 +172,9 @@ struct qms_module {
                                   qms_time now, struct qms_grant *grant,
                                   struct qms_refusal *why);
 
+    /* The next four are given the conf of the route block that the target falls under, merged
+     * down from main, quic, server and route; without such a block the server's. */
+
     /** A ROUTE header arrived. */
     enum qms_verdict (*on_open)(void *stream_data, void *peer_data, const void *conf,
                                 const struct qms_route *route, qms_time now,
@@ -178,7 +182,7 @@ struct qms_module {
     /** `len` payload bytes arrived from the opener (`forward`) or the acceptor of the route.
      * They are passed on in any case; DELAY withholds the sender's flow-control credit for
      * these bytes until *retry_at, which slows it to the rate without losing a byte.
-     * `peer_data` is the sender's. */
+     * `peer_data` is the sender's, and `conf` by the sender's server. */
     enum qms_verdict (*on_data)(void *stream_data, void *peer_data, const void *conf,
                                 bool forward, size_t len, qms_time now, qms_time *retry_at);
     /** A datagram of `len` bytes to a target; anything but PASS drops it (counted). */
@@ -187,8 +191,8 @@ struct qms_module {
                                     qms_time now);
     /** The route is over; `status` is what both ends were told.  Called for refused ones too,
      * in the modules up to the one that refused. */
-    void (*on_close)(void *stream_data, const struct qms_route *route, uint8_t status,
-                     qms_time now);
+    void (*on_close)(void *stream_data, const void *conf, const struct qms_route *route,
+                     uint8_t status, qms_time now);
 
     const struct qms_http_location *http; /* ends with a NULL path; NULL: none */
 };
@@ -228,6 +232,10 @@ QMS_API uint8_t qms_route_priority(const struct qms_route *route);
 QMS_API void qms_route_bytes(const struct qms_route *route, uint64_t *forward,
                              uint64_t *reverse);
 QMS_API qms_time qms_route_opened_at(const struct qms_route *route);
+/** Words of the route block that the target falls under, as written: "group ^= lambda.";
+ * "default" where none fits.  There are as many as the configuration has blocks, so it may be a
+ * label. Lives as long as the configuration in force. */
+QMS_API const char *qms_route_block_name(const struct qms_route *route);
 
 /** Answers a request at the HTTP endpoint, once, before the handler returns.  `body` is copied.
  */

@@ -72,6 +72,7 @@ struct qms_broker *qms_broker_new(struct qms_conf *conf, qms_time now, struct qm
     qms_list_init(&b->dirty);
     qms_list_init(&b->reap);
     qms_list_init(&b->ending);
+    qms_list_init(&b->routes);
     qms_err err = broker_fill(b, conf);
     if (err == QMS_OK) {
         err = qms_chain_start(&b->chain, conf, now, &failed);
@@ -251,6 +252,9 @@ void qms_broker_reload(struct qms_broker *b, struct qms_conf *conf, qms_time now
             qms_peer_reload(p, now);
         }
         qms_peer_touch(p);
+    }
+    QMS_LIST_FOREACH(node, &b->routes) {
+        qms_route_reload(QMS_CONTAINER(node, struct qms_route, node));
     }
     qms_conf_unref(old);
 }

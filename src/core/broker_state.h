@@ -33,6 +33,7 @@ struct qms_broker {
     struct qms_list dirty;  /* peers whose session wants its clock looked at this turn */
     struct qms_list reap;   /* peers nobody refers to any more */
     struct qms_list ending; /* legs that are over, see leg.h */
+    struct qms_list routes; /* all that are not over */
     size_t peer_count, route_count, admitted;
     qms_time now; /* of the newest turn or event */
     qms_time tick_at;

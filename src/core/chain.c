@@ -263,7 +263,7 @@ bool qms_chain_reload(const struct qms_chain *c, const struct qms_server_conf *s
     return true;
 }
 
-bool qms_chain_open(const struct qms_chain *c, const struct qms_server_conf *server,
+bool qms_chain_open(const struct qms_chain *c, const struct qms_route_conf *block,
                     uint8_t *stream_data, uint8_t *peer_data, const struct qms_route *route,
                     qms_time now, size_t *asked, struct qms_refusal *why)
 {
@@ -273,7 +273,7 @@ bool qms_chain_open(const struct qms_chain *c, const struct qms_server_conf *ser
         *why = (struct qms_refusal){.code = QMS_CODE_REJECTED};
         *asked = i + 1;
         if (c->modules[i]->on_open(stream_data + c->stream_at[i], peer_data + c->peer_at[i],
-                                   server->module_conf[i], route, now, why) == QMS_REJECT) {
+                                   block->module_conf[i], route, now, why) == QMS_REJECT) {
             return false;
         }
     }
@@ -281,7 +281,7 @@ bool qms_chain_open(const struct qms_chain *c, const struct qms_server_conf *ser
     return true;
 }
 
-qms_time qms_chain_data(const struct qms_chain *c, const struct qms_server_conf *server,
+qms_time qms_chain_data(const struct qms_chain *c, const struct qms_route_conf *block,
                         uint8_t *stream_data, uint8_t *peer_data, bool forward, size_t len,
                         qms_time now)
 {
@@ -291,7 +291,7 @@ qms_time qms_chain_data(const struct qms_chain *c, const struct qms_server_conf 
     {
         qms_time at = now;
         if (c->modules[i]->on_data(stream_data + c->stream_at[i], peer_data + c->peer_at[i],
-                                   server->module_conf[i], forward, len, now,
+                                   block->module_conf[i], forward, len, now,
                                    &at) == QMS_DELAY &&
             at > until) {
             until = at;
@@ -300,13 +300,13 @@ qms_time qms_chain_data(const struct qms_chain *c, const struct qms_server_conf 
     return until > now ? until : 0;
 }
 
-bool qms_chain_datagram(const struct qms_chain *c, const struct qms_server_conf *server,
+bool qms_chain_datagram(const struct qms_chain *c, const struct qms_route_conf *block,
                         struct qms_peer *peer, uint8_t *peer_data, enum qms_kind kind,
                         struct qms_bytes target, size_t len, qms_time now)
 {
     EACH(c, i, on_datagram)
     {
-        if (c->modules[i]->on_datagram(peer_data + c->peer_at[i], server->module_conf[i], peer,
+        if (c->modules[i]->on_datagram(peer_data + c->peer_at[i], block->module_conf[i], peer,
                                        kind, target, len, now) != QMS_PASS) {
             return false;
         }
@@ -314,12 +314,14 @@ bool qms_chain_datagram(const struct qms_chain *c, const struct qms_server_conf 
     return true;
 }
 
-void qms_chain_close(const struct qms_chain *c, uint8_t *stream_data,
-                     const struct qms_route *route, size_t asked, uint8_t status, qms_time now)
+void qms_chain_close(const struct qms_chain *c, const struct qms_route_conf *block,
+                     uint8_t *stream_data, const struct qms_route *route, size_t asked,
+                     uint8_t status, qms_time now)
 {
     for (size_t i = 0; i < asked; i++) {
         if (c->modules[i]->on_close != NULL) {
-            c->modules[i]->on_close(stream_data + c->stream_at[i], route, status, now);
+            c->modules[i]->on_close(stream_data + c->stream_at[i], block->module_conf[i], route,
+                                    status, now);
         }
     }
 }

@@ -73,17 +73,18 @@ bool qms_chain_reload(const struct qms_chain *c, const struct qms_server_conf *s
                       struct qms_refusal *why);
 
 /** `*asked`: how many modules know of the route, for qms_chain_close.  False: refused. */
-bool qms_chain_open(const struct qms_chain *c, const struct qms_server_conf *server,
+bool qms_chain_open(const struct qms_chain *c, const struct qms_route_conf *block,
                     uint8_t *stream_data, uint8_t *peer_data, const struct qms_route *route,
                     qms_time now, size_t *asked, struct qms_refusal *why);
 /** Until when the credit for these bytes is withheld; 0: it is not. */
-qms_time qms_chain_data(const struct qms_chain *c, const struct qms_server_conf *server,
+qms_time qms_chain_data(const struct qms_chain *c, const struct qms_route_conf *block,
                         uint8_t *stream_data, uint8_t *peer_data, bool forward, size_t len,
                         qms_time now);
-bool qms_chain_datagram(const struct qms_chain *c, const struct qms_server_conf *server,
+bool qms_chain_datagram(const struct qms_chain *c, const struct qms_route_conf *block,
                         struct qms_peer *peer, uint8_t *peer_data, enum qms_kind kind,
                         struct qms_bytes target, size_t len, qms_time now);
-void qms_chain_close(const struct qms_chain *c, uint8_t *stream_data,
-                     const struct qms_route *route, size_t asked, uint8_t status, qms_time now);
+void qms_chain_close(const struct qms_chain *c, const struct qms_route_conf *block,
+                     uint8_t *stream_data, const struct qms_route *route, size_t asked,
+                     uint8_t status, qms_time now);
 
 #endif

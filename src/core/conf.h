@@ -10,6 +10,7 @@
 #include <quicms/module.h>
 
 #include "base/log.h"
+#include "core/route_conf.h"
 
 #define QMS_DIAG_MAX 1024
 /** Most worker processes. */
@@ -87,9 +88,12 @@ struct qms_server_conf {
     enum qms_auth_mode auth_mode;
     const struct qms_module *const *auth; /* in the order written */
     size_t auth_count;
-    uint64_t retry;      /* 0 auto, 1 always */
-    uint64_t early_data; /* enum qms_early_data */
-    void **module_conf;  /* [qms_conf.module_count], merged down to this block */
+    uint64_t retry;                /* 0 auto, 1 always */
+    uint64_t early_data;           /* enum qms_early_data */
+    void **module_conf;            /* [qms_conf.module_count], merged down to this block */
+    struct qms_route_conf *routes; /* its own, then those of the quic block */
+    size_t route_count;
+    struct qms_route_conf no_route; /* where none of them fits */
 };
 
 struct qms_conf {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The core's directives: one row each, and the blocks they stand in.  What the rows fill:
  * main, events, quic and http a struct qms_conf; tls a struct qms_identity; server a struct
- * qms_server_conf; location a struct qms_location. */
+ * qms_server_conf; location a struct qms_location; route a struct qms_route_conf. */
 #include "core/conf_custom.h"
 #include "core/conf_table.h"
 
@@ -186,6 +186,21 @@ static const struct qms_directive location_rows[] = {
     {.name = NULL},
 };
 
+#define R(field) QMS_U64_FIELD(struct qms_route_conf, field)
+
+static const struct qms_directive route_rows[] = {
+    {.name = "deny", .contexts = QMS_CTX_ROUTE, .type = QMS_D_CUSTOM, .set = qms_conf_set_deny,
+     .args_min = 0, .args_max = 1, .syntax = "[on | off]",
+     .help = "Refuses every stream (FORBIDDEN) to targets of the block, and drops datagrams to them."},
+    {.name = "priority_clamp", .contexts = QMS_CTX_ROUTE, .type = QMS_D_CUSTOM, .set = qms_conf_set_priority_clamp,
+     .def = "0..255", .max = 255, .syntax = "LOW..HIGH",
+     .help = "Bounds that priorities of streams are brought within, when they are opened and when they change."},
+    {.name = "accept_timeout", .contexts = QMS_CTX_ROUTE, .type = QMS_D_TIME, .offset = R(accept_for),
+     .def = "0", .max = HOURS(24),
+     .help = "Longest time for the RESULT of a stream, after which it is refused with TIMEOUT; a shorter deadline of the opener holds; 0 leaves it to the opener."},
+    {.name = NULL},
+};
+
 const struct qms_conf_block qms_conf_blocks[] = {
     {.name = "main", .ctx = QMS_CTX_MAIN, .modules = true, .rows = conf_rows,
      .help = "The text itself, outside of all blocks."},
@@ -197,6 +212,12 @@ const struct qms_conf_block qms_conf_blocks[] = {
      .rows = tls_rows, .help = "A certificate and its key."},
     {.name = "server", .ctx = QMS_CTX_SERVER, .outer = QMS_CTX_QUIC, .multiple = true, .modules = true,
      .rows = server_rows, .help = "Addresses that share a certificate, authentication and limits."},
+    {.name = "route", .ctx = QMS_CTX_ROUTE, .outer = QMS_CTX_QUIC | QMS_CTX_SERVER, .args_max = 3,
+     .arg = "KIND [= | ^= | ~] NAME | KIND * | *", .multiple = true, .modules = true, .rows = route_rows,
+     .help = "What holds for streams and datagrams to some targets; KIND is agent, group, topic or service. "
+             "The exact name (=) wins; then the longest prefix, if it is written with ^=; then the first regular expression (~, PCRE2) that fits; "
+             "then the longest prefix (\"*\" is the empty one); \"route *\" is for every kind and comes last. "
+             "Blocks of the quic block hold in every server, which may replace one by another with the same words."},
     {.name = "location", .ctx = QMS_CTX_LOCATION, .outer = QMS_CTX_SERVER, .arg = "path", .multiple = true,
      .rows = location_rows,
      .help = "What is found at a path of an HTTP/3 server: files below it, where the longest path that has a root and begins the request's wins; WebTransport sessions at exactly this path."},

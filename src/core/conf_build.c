@@ -13,8 +13,6 @@
 #include "core/conf_value.h"
 #include "core/diag.h"
 
-static qms_err build_scope(struct qms_conf_builder *b, struct qms_conf_scope *s);
-
 static qms_err unknown(const struct qms_conf_builder *b, const struct qms_conf_scope *s,
                        const struct qms_conf_item *item)
 {
@@ -48,6 +46,19 @@ static const struct qms_directive *find_row(const struct qms_conf_builder *b,
     return d;
 }
 
+static qms_err check_args(const struct qms_conf_builder *b, const struct qms_conf_item *item,
+                          const struct qms_conf_block *block)
+{
+    int min = block->arg != NULL ? 1 : 0, max = block->args_max > 0 ? block->args_max : min;
+
+    if (item->argc >= min && item->argc <= max) {
+        return QMS_OK;
+    }
+    qms_diag_error(b->diag, "Block \"%s\" takes %s, not %d arguments.", item->name,
+                   block->arg != NULL ? block->arg : "no argument", item->argc);
+    return QMS_E_CONFIG;
+}
+
 static qms_err check_item(const struct qms_conf_builder *b, const struct qms_conf_scope *s,
                           const struct qms_conf_item *item)
 {
@@ -73,13 +84,7 @@ static qms_err check_item(const struct qms_conf_builder *b, const struct qms_con
                        first->line);
         return QMS_E_CONFIG;
     }
-    int args = inner != NULL && inner->arg != NULL ? 1 : 0;
-    if (item->block && item->argc != args) {
-        qms_diag_error(b->diag, "Block \"%s\" takes %s, not %d arguments.", item->name,
-                       args == 1 ? inner->arg : "no argument", item->argc);
-        return QMS_E_CONFIG;
-    }
-    return QMS_OK;
+    return item->block ? check_args(b, item, inner) : QMS_OK;
 }
 
 static qms_err apply_core(struct qms_conf_builder *b, struct qms_conf_scope *s)
@@ -126,7 +131,7 @@ static qms_err build_tls(struct qms_conf_builder *b, struct qms_conf_scope *s, c
     id->file = s->file;
     id->line = s->line;
     s->object = id;
-    return build_scope(b, s);
+    return qms_conf_build_scope(b, s);
 }
 
 static qms_err build_server(struct qms_conf_builder *b, struct qms_conf_scope *s)
@@ -142,7 +147,10 @@ static qms_err build_server(struct qms_conf_builder *b, struct qms_conf_scope *s
     struct qms_server_conf *server = &grown[conf->server_count];
     server->index = (unsigned)conf->server_count++;
     s->object = server;
-    qms_err err = build_scope(b, s);
+    qms_err err = qms_conf_build_scope(b, s);
+    if (err == QMS_OK) {
+        err = qms_conf_build_quic_routes(b, s);
+    }
     if (err != QMS_OK) {
         return err;
     }
@@ -188,7 +196,7 @@ static qms_err build_location(struct qms_conf_builder *b, struct qms_conf_scope 
     location->file = s->file;
     location->line = s->line;
     s->object = location;
-    return build_scope(b, s);
+    return qms_conf_build_scope(b, s);
 }
 
 static qms_err build_inner(struct qms_conf_builder *b, const struct qms_conf_scope *outer,
@@ -201,6 +209,7 @@ static qms_err build_inner(struct qms_conf_builder *b, const struct qms_conf_sco
         .file = item != NULL ? item->file : outer->file,
         .line = item != NULL ? item->line : 0,
         .outer = outer->modules,
+        .up = outer,
     };
     qms_err err;
 
@@ -208,6 +217,9 @@ static qms_err build_inner(struct qms_conf_builder *b, const struct qms_conf_sco
     switch (block->ctx) {
     case QMS_CTX_TLS:
         return build_tls(b, &s, item->argv[0]);
+    case QMS_CTX_ROUTE:
+        /* Those of the quic block are built inside each server. */
+        return outer->block->ctx == QMS_CTX_SERVER ? qms_conf_build_route(b, &s, item) : QMS_OK;
     case QMS_CTX_LOCATION:
         return build_location(b, &s, outer->object, item->argv[0]);
     case QMS_CTX_SERVER:
@@ -217,7 +229,7 @@ static qms_err build_inner(struct qms_conf_builder *b, const struct qms_conf_sco
         }
         return err;
     default:
-        err = build_scope(b, &s);
+        err = qms_conf_build_scope(b, &s);
         if (block->ctx == QMS_CTX_QUIC) {
             b->conf->quic_module_conf = s.modules;
         } else if (block->ctx == QMS_CTX_HTTP) {
@@ -254,7 +266,7 @@ static qms_err build_inner_blocks(struct qms_conf_builder *b, struct qms_conf_sc
     return QMS_OK;
 }
 
-static qms_err build_scope(struct qms_conf_builder *b, struct qms_conf_scope *s)
+qms_err qms_conf_build_scope(struct qms_conf_builder *b, struct qms_conf_scope *s)
 {
     for (const struct qms_conf_item *i = s->items; i != NULL; i = i->next) {
         qms_err err = check_item(b, s, i);
@@ -279,7 +291,7 @@ qms_err qms_conf_build(struct qms_conf *conf, const struct qms_conf_env *env,
         .items = conf->tree,
         .file = conf->file,
     };
-    qms_err err = build_scope(&b, &s);
+    qms_err err = qms_conf_build_scope(&b, &s);
 
     conf->module_conf = s.modules;
     return err;

@@ -20,8 +20,9 @@ struct qms_conf_scope {
     struct qms_conf_item *items; /* its content */
     const char *file;
     unsigned line;
-    void **outer;   /* module objects of the block around it; NULL for main */
-    void **modules; /* its own */
+    void **outer;                    /* module objects of the block around it; NULL for main */
+    void **modules;                  /* its own */
+    const struct qms_conf_scope *up; /* the block around it; NULL for main */
 };
 
 /** The first directive (or block) of that name in a block, or NULL. */
@@ -29,6 +30,19 @@ const struct qms_conf_item *qms_conf_first_of(const struct qms_conf_scope *s, co
                                               bool block);
 /** Whether -g says the same directive: then that one wins over the file's. */
 bool qms_conf_overridden(const struct qms_conf_scope *s, const struct qms_conf_item *item);
+
+/** Builds one block whose object and content are set.  QMS_E_CONFIG, QMS_E_NOMEM: diag says
+ * why.  So for all below. */
+QMS_MUST_CHECK qms_err qms_conf_build_scope(struct qms_conf_builder *b,
+                                            struct qms_conf_scope *s);
+/** A route block inside the server whose scope is s->up (conf_route.c). */
+QMS_MUST_CHECK qms_err qms_conf_build_route(struct qms_conf_builder *b,
+                                            struct qms_conf_scope *s,
+                                            const struct qms_conf_item *item);
+/** The route blocks around a server, as if they were written behind its own; and what holds
+ * where none fits. */
+QMS_MUST_CHECK qms_err qms_conf_build_quic_routes(struct qms_conf_builder *b,
+                                                  const struct qms_conf_scope *server);
 
 /** Sets s->modules: objects of its own where the block writes something of the module, else
  * those of the block around it.  QMS_E_CONFIG, QMS_E_NOMEM: diag says why. */

@@ -51,6 +51,9 @@ void qms_conf_unref(struct qms_conf *conf)
         return;
     }
     qms_conf_free_modules(conf);
+    for (size_t i = 0; i < conf->server_count; i++) {
+        qms_route_conf_fini(&conf->servers[i]);
+    }
     size_t n = qms_conf_root_slots(conf, roots, QMS_CONF_ROOTS_MAX);
     for (size_t i = 0; i < n && i < QMS_CONF_ROOTS_MAX; i++) {
         if (*roots[i] >= 0) {

@@ -10,15 +10,16 @@ struct qms_conf_block {
     const char *name; /* "main" is the text itself */
     enum qms_ctx ctx; /* one bit */
     unsigned outer;   /* where it may stand; 0: main */
-    const char *arg;  /* what its one argument is; NULL: it takes none */
+    const char *arg;  /* what its arguments are; NULL: it takes none */
+    int args_max;     /* 0: one */
     bool multiple;
     bool modules;                     /* has module conf objects of its own */
     const struct qms_directive *rows; /* of the core; those whose contexts hold ctx count */
     const char *help;
 };
 
-/** main, events, tls, quic, server, location, http, in the order in which they are built inside
- * an outer block; ends with a NULL name. */
+/** main, events, tls, quic, server, route, location, http, in the order in which they are built
+ * inside an outer block; ends with a NULL name. */
 extern const struct qms_conf_block qms_conf_blocks[];
 const struct qms_conf_block *qms_conf_block_of(enum qms_ctx ctx);
 

@@ -51,6 +51,9 @@ struct qms_leg *qms_leg_open(struct qms_route *route, struct qms_session_stream 
         leg->answered = route->bidi && (route->flags & QMS_ROUTE_NO_RESULT) != 0;
         st->user = leg;
         route->opener_leg = leg;
+        if (st->reverse != leg->reverse) {
+            qms_session_apply_priority(st, leg->reverse);
+        }
     }
     return leg;
 }
@@ -292,6 +295,11 @@ static void account(struct qms_leg *leg, size_t len)
     qms_stats_add(b->stats, QMS_S_STREAM_BYTES_IN, len);
 }
 
+static const struct qms_route_conf *block_of(const struct qms_leg *leg)
+{
+    return leg->opener ? leg->route->block : leg->route->acceptor_block;
+}
+
 static void take(struct qms_leg *leg, struct qms_bytes data)
 {
     struct qms_broker *b = broker_of(leg);
@@ -299,9 +307,8 @@ static void take(struct qms_leg *leg, struct qms_bytes data)
     qms_err err;
 
     account(leg, data.len);
-    qms_time until =
-        qms_chain_data(&b->chain, qms_peer_server(leg->peer), leg->route->stream_data,
-                       leg->peer->module_data, leg->opener, data.len, now);
+    qms_time until = qms_chain_data(&b->chain, block_of(leg), leg->route->stream_data,
+                                    leg->peer->module_data, leg->opener, data.len, now);
     if (until != 0) {
         hold_until(leg, data.len, until, now);
     }
@@ -405,12 +412,18 @@ void qms_leg_on_priority(struct qms_session_stream *st)
     if (leg == NULL) {
         return;
     }
-    mask = (uint8_t)((st->forward != leg->forward ? 1 : 0) |
-                     (st->reverse != leg->reverse ? 2 : 0));
-    leg->forward = st->forward;
-    leg->reverse = st->reverse;
+    uint8_t forward = qms_route_conf_clamp(leg->route->block, st->forward);
+    uint8_t reverse = qms_route_conf_clamp(leg->route->block, st->reverse);
+    uint8_t asked = leg->opener ? st->reverse : st->forward;
+    uint8_t ours = leg->opener ? reverse : forward;
+    if (asked != ours) {
+        qms_session_apply_priority(st, ours); /* the session applied what was asked for */
+    }
+    mask = (uint8_t)((forward != leg->forward ? 1 : 0) | (reverse != leg->reverse ? 2 : 0));
+    leg->forward = forward;
+    leg->reverse = reverse;
     if (leg->ch != NULL && mask != 0) {
-        leg->ch->ops->priority(leg->ch, mask, st->forward, st->reverse);
+        leg->ch->ops->priority(leg->ch, mask, forward, reverse);
     }
 }
 

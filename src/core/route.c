@@ -28,8 +28,21 @@ struct qms_route *qms_route_begin_remote(struct qms_broker *b, const struct qms_
     }
     r->opened_at = now;
     r->stream_data = (uint8_t *)r + head;
+    qms_list_append(&b->routes, &r->node);
     b->route_count++;
     return r;
+}
+
+static const struct qms_route_conf *block_for(const struct qms_route *r,
+                                              const struct qms_peer *peer)
+{
+    return qms_route_conf_find(qms_peer_server(peer), r->kind, qms_route_target(r));
+}
+
+void qms_route_reload(struct qms_route *r)
+{
+    r->acceptor_block = r->acceptor != NULL ? block_for(r, r->acceptor) : NULL;
+    r->block = r->opener != NULL ? block_for(r, r->opener) : r->acceptor_block;
 }
 
 struct qms_route *qms_route_begin(struct qms_peer *opener, const struct qms_route_header *h,
@@ -39,6 +52,8 @@ struct qms_route *qms_route_begin(struct qms_peer *opener, const struct qms_rout
 
     if (r != NULL) {
         r->opener = qms_peer_ref(opener);
+        qms_route_reload(r);
+        r->priority = qms_route_conf_clamp(r->block, r->priority);
         opener->routes++;
         opener->streams_total++;
         qms_stats_add(r->broker->stats, QMS_S_ROUTES, 1);
@@ -55,7 +70,7 @@ static void count_end(struct qms_route *r, qms_time now)
 {
     struct qms_broker *b = r->broker;
 
-    qms_chain_close(&b->chain, r->stream_data, r, r->asked, r->status, now);
+    qms_chain_close(&b->chain, r->block, r->stream_data, r, r->asked, r->status, now);
     qms_stats_sub(b->stats, QMS_S_ROUTES, 1);
     qms_stats_stream(b->stats, r->kind, r->status);
     qms_stats_observe(b->stats, QMS_H_ROUTE_DURATION,
@@ -72,6 +87,7 @@ static void end(struct qms_route *r)
     if (r->opener != NULL) {
         count_end(r, b->now);
     }
+    qms_list_remove(&r->node);
     b->route_count--;
     qms_peer_unref(r->acceptor);
     qms_peer_unref(r->opener);
@@ -95,6 +111,7 @@ void qms_route_note(struct qms_route *r, uint8_t status)
 void qms_route_set_acceptor(struct qms_route *r, struct qms_peer *acceptor)
 {
     r->acceptor = qms_peer_ref(acceptor);
+    qms_route_reload(r);
 }
 
 struct qms_peer *qms_route_opener(const struct qms_route *route)
@@ -131,6 +148,11 @@ void qms_route_bytes(const struct qms_route *route, uint64_t *forward, uint64_t 
 {
     *forward = route->forward;
     *reverse = route->reverse;
+}
+
+const char *qms_route_block_name(const struct qms_route *route)
+{
+    return route->block != NULL ? route->block->name : "default";
 }
 
 qms_time qms_route_opened_at(const struct qms_route *route)

@@ -15,6 +15,10 @@ struct qms_route {
      * modules are asked; acceptor NULL: none yet, a service, or another worker's. */
     struct qms_peer *opener, *acceptor;
     struct qms_leg *opener_leg; /* NULL once it is gone */
+    /* Of the configuration in force: what holds for the opener and for the acceptor.  A reload
+     * sets both anew, so a living route is always under the newest rules. */
+    const struct qms_route_conf *block, *acceptor_block;
+    struct qms_list node; /* in broker->routes */
     enum qms_kind kind;
     uint8_t flags, priority;
     bool bidi;
@@ -32,9 +36,12 @@ struct qms_route {
 /** With one reference, for its caller.  NULL: out of memory. */
 struct qms_route *qms_route_begin(struct qms_peer *opener, const struct qms_route_header *h,
                                   bool bidi, qms_time now);
-/** The acceptor's half of a route that another worker's agent opens. */
+/** The acceptor's half of a route that another worker's agent opens; it has no block until it
+ * has its acceptor. */
 struct qms_route *qms_route_begin_remote(struct qms_broker *b, const struct qms_route_header *h,
                                          bool bidi, qms_time now);
+/** Takes the blocks from the configuration in force. */
+void qms_route_reload(struct qms_route *r);
 void qms_route_ref(struct qms_route *r);
 void qms_route_unref(struct qms_route *r);
 /** Keeps the first status that is not OK. */

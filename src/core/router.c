@@ -57,12 +57,13 @@ static bool acceptable(const struct qms_peer *p, const struct qms_route_header *
 }
 
 /* The header as the acceptor gets it: what only the broker may say is taken out or set. */
-static struct qms_route_header onward(const struct qms_peer *from,
+static struct qms_route_header onward(const struct qms_route *route,
                                       const struct qms_route_header *h)
 {
     struct qms_route_header to = *h;
 
-    to.source = qms_str(from->id, from->id_len);
+    to.priority = route->priority;
+    to.source = qms_str(route->opener->id, route->opener->id_len);
     to.stream_token = (struct qms_bytes){0};
     to.has_original = false;
     to.original_target = (struct qms_bytes){0};
@@ -99,18 +100,28 @@ static void on_deadline(struct qms_timer *t, qms_time now)
     }
 }
 
+/* The opener's deadline or that of the route block, whichever is shorter. */
+static qms_time wait_of(const struct qms_route *route, const struct qms_route_header *h)
+{
+    qms_time longest = route->block->accept_for;
+    qms_time asked = h->has_deadline && h->accept_deadline_ms <= DEADLINE_MAX_MS
+                         ? h->accept_deadline_ms * QMS_MILLISECOND
+                         : QMS_NEVER;
+
+    return longest != 0 && longest < asked ? longest : asked;
+}
+
 /* Only where a RESULT is due.  Without memory for the timer the acceptor may take its time. */
 static void set_deadline(struct qms_leg *leg, const struct qms_route_header *h, qms_time now)
 {
     struct qms_route *route = leg->route;
+    qms_time wait = wait_of(route, h);
 
-    if (!h->has_deadline || h->accept_deadline_ms > DEADLINE_MAX_MS || !route->bidi ||
-        leg->answered) {
+    if (wait == QMS_NEVER || !route->bidi || leg->answered) {
         return;
     }
     route->deadline.fire = on_deadline;
-    if (qms_timer_set(route->broker, &route->deadline,
-                      now + h->accept_deadline_ms * QMS_MILLISECOND) != QMS_OK) {
+    if (qms_timer_set(route->broker, &route->deadline, now + wait) != QMS_OK) {
         qms_log_peer(QMS_LOG_WARN, "no memory for an accept deadline id=%s", leg->peer->id);
     }
 }
@@ -122,13 +133,17 @@ static bool route_to_target(struct qms_leg *leg, const struct qms_route_header *
     struct qms_route_header to;
     bool done;
 
-    if (!qms_chain_open(&route->broker->chain, qms_peer_server(leg->peer), route->stream_data,
+    if (!qms_chain_open(&route->broker->chain, route->block, route->stream_data,
                         leg->peer->module_data, route, now, &route->asked, why)) {
         return false;
     }
+    /* Behind the modules, so that they hear of the refusal. */
+    if (route->block->deny != 0) {
+        return qms_router_refused(why, QMS_CODE_FORBIDDEN, "not allowed", "route_deny");
+    }
     switch (route->kind) {
     case QMS_KIND_AGENT:
-        to = onward(leg->peer, h);
+        to = onward(route, h);
         done = qms_router_to_agent(leg, &to, why);
         break;
     case QMS_KIND_SERVICE:

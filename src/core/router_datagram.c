@@ -118,11 +118,14 @@ void qms_router_on_datagram(struct qms_session *s, enum qms_kind kind, struct qm
     }
     qms_stats_add(stats, QMS_S_DATAGRAMS_IN, 1);
     qms_stats_add(stats, QMS_S_DATAGRAM_BYTES_IN, payload.len);
-    if (!qms_chain_datagram(&p->broker->chain, qms_peer_server(p), p, p->module_data, kind,
-                            name, payload.len, qms_peer_now(p))) {
+    const struct qms_route_conf *block = qms_route_conf_find(qms_peer_server(p), kind, name);
+    if (!qms_chain_datagram(&p->broker->chain, block, p, p->module_data, kind, name,
+                            payload.len, qms_peer_now(p)) ||
+        block->deny != 0) {
         qms_stats_add(stats, QMS_S_DROPPED_REFUSED, 1);
         return;
     }
+    priority = qms_route_conf_clamp(block, priority);
     switch (kind) {
     case QMS_KIND_AGENT:
         to_agent(p, name, priority, payload);

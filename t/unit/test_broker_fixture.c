@@ -23,6 +23,23 @@ static void note(const char *word)
     snprintf(probe.calls + have, sizeof(probe.calls) - have, "%s ", word);
 }
 
+struct one_conf {
+    const char *note;
+};
+static const struct qms_directive one_rows[] = {
+    {.name = "one_note",
+     .contexts = QMS_CTX_QUIC | QMS_CTX_SERVER | QMS_CTX_ROUTE,
+     .type = QMS_D_STRING,
+     .offset = QMS_STR_FIELD(struct one_conf, note),
+     .help = "A text."},
+    {.name = NULL},
+};
+
+static const char *note_of(const void *conf)
+{
+    return ((const struct one_conf *)conf)->note;
+}
+
 static enum qms_verdict one_connect(void *worker, const void *conf, const void *remote,
                                     qms_time now, struct qms_refusal *why)
 {
@@ -57,8 +74,10 @@ static enum qms_verdict one_open(void *stream_data, void *peer_data, const void 
                                  const struct qms_route *route, qms_time now,
                                  struct qms_refusal *why)
 {
-    (void)peer_data, (void)conf, (void)now;
+    (void)peer_data, (void)now;
     *(uint64_t *)stream_data = 77;
+    probe.note_open = note_of(conf);
+    probe.block = qms_route_block_name(route);
     assert_true(qms_peer_id(qms_route_opener(route)).len > 0);
     assert_null(qms_route_acceptor(route));
     note("one");
@@ -71,8 +90,9 @@ static enum qms_verdict one_open(void *stream_data, void *peer_data, const void 
 static enum qms_verdict one_data(void *stream_data, void *peer_data, const void *conf,
                                  bool forward, size_t len, qms_time now, qms_time *retry_at)
 {
-    (void)peer_data, (void)conf, (void)forward;
+    (void)peer_data, (void)forward;
     assert_int_equal(*(uint64_t *)stream_data, 77);
+    probe.note_data = note_of(conf);
     if (probe.bytes_a_second > 0) {
         probe.paid_at = (probe.paid_at > now ? probe.paid_at : now) +
                         len * QMS_SECOND / probe.bytes_a_second;
@@ -86,12 +106,14 @@ static enum qms_verdict one_datagram(void *peer_data, const void *conf, struct q
                                      enum qms_kind kind, struct qms_bytes target, size_t len,
                                      qms_time now)
 {
-    (void)peer_data, (void)conf, (void)peer, (void)kind, (void)target, (void)len, (void)now;
+    (void)peer_data, (void)peer, (void)kind, (void)target, (void)len, (void)now;
+    probe.note_datagram = note_of(conf);
     return probe.reject_datagram ? QMS_REJECT : QMS_PASS;
 }
-static void one_close(void *stream_data, const struct qms_route *route, uint8_t status,
-                      qms_time now)
+static void one_close(void *stream_data, const void *conf, const struct qms_route *route,
+                      uint8_t status, qms_time now)
 {
+    probe.note_close = note_of(conf);
     assert_int_equal(*(uint64_t *)stream_data, 77);
     assert_true(now >= qms_route_opened_at(route));
     qms_route_bytes(route, &probe.last_forward, &probe.last_reverse);
@@ -146,6 +168,8 @@ static enum qms_verdict key_open(void *stream_data, void *peer_data, const void 
 static const struct qms_module module_one = {
     .abi = QMS_MODULE_ABI,
     .name = "one",
+    .directives = one_rows,
+    .conf_size = sizeof(struct one_conf),
     .peer_size = 8,
     .stream_size = 8,
     .on_connect = one_connect,

@@ -76,6 +76,9 @@ struct probe {
     int opens, closes, peers, gones, frees, connects, disconnects;
     uint8_t last_status;
     uint64_t last_forward, last_reverse;
+    /* What `one_note` says in the block that was given, and the block's words at on_open. */
+    const char *note_open, *note_data, *note_datagram, *note_close;
+    const char *block;
 };
 extern struct probe probe;
 

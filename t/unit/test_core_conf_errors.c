@@ -59,7 +59,7 @@ static void misplaced_names_are_told_where_they_belong(void **state)
     conf_fails(f, "events { fake_level 1; }",
                AT(1,
                   "Directive \"fake_level\" is not allowed in the events block; it belongs in "
-                  "main, quic or server."));
+                  "main, quic, server or route."));
     conf_fails(f, "server { }",
                AT(1, "Directive \"server\" is not allowed in the main block; it "
                      "belongs in quic."));
@@ -107,7 +107,7 @@ static void blocks_and_directives_are_not_mistaken(void **state)
     conf_fails(f, "quic { tls prod; }", AT(1, "\"tls\" needs a block in braces."));
     conf_fails(f, "quic { server { " SERVER_HEAD "location /x { fake_note a; } } }",
                AT(1, "Directive \"fake_note\" is not allowed in the location block; it belongs "
-                     "in quic or server."));
+                     "in quic, server or route."));
 }
 
 static void values_out_of_range_are_told_the_range(void **state)
