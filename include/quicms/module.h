@@ -39,6 +39,13 @@ enum qms_verdict {
     QMS_REJECT  /* refused, by struct qms_refusal; nobody else is asked */
 };
 
+/** A piece of a stream's payload, as on_data sees it. */
+struct qms_payload {
+    bool forward;           /* from the opener of the route; else from its acceptor */
+    bool fin;               /* nothing follows in this direction; `bytes` may be empty then */
+    struct qms_bytes bytes; /* lent for the call */
+};
+
 /** Why something was rejected; the core sends it to the agent.  Before the call `code` is what
  * fits the callback (BUSY, REJECTED, UNAUTHENTICATED), the rest zero. */
 struct qms_refusal {
@@ -179,16 +186,34 @@ struct qms_module {
     enum qms_verdict (*on_open)(void *stream_data, void *peer_data, const void *conf,
                                 const struct qms_route *route, qms_time now,
                                 struct qms_refusal *why);
-    /** `len` payload bytes arrived from the opener (`forward`) or the acceptor of the route.
-     * They are passed on in any case; DELAY withholds the sender's flow-control credit for
-     * these bytes until *retry_at, which slows it to the rate without losing a byte.
-     * `peer_data` is the sender's, and `conf` by the sender's server. */
+    /** Payload arrived, in order, in pieces of any size; `peer_data` is the sender's and `conf`
+     * by the sender's server.  PASS and DELAY pass the bytes on; DELAY withholds the sender's
+     * flow-control credit for them until *retry_at, which slows it to the rate without losing a
+     * byte.  REJECT passes nothing more on: both ends get RESET and STOP_SENDING with
+     * why->code.
+     *
+     * Asked in the worker of the sender.  Where that is not the opener's, `stream_data` is
+     * zeroed memory of its own, no on_open or on_close comes for it, and qms_route_opener is
+     * NULL. */
     enum qms_verdict (*on_data)(void *stream_data, void *peer_data, const void *conf,
-                                bool forward, size_t len, qms_time now, qms_time *retry_at);
+                                const struct qms_route *route,
+                                const struct qms_payload *payload, qms_time now,
+                                qms_time *retry_at, struct qms_refusal *why);
     /** A datagram of `len` bytes to a target; anything but PASS drops it (counted). */
     enum qms_verdict (*on_datagram)(void *peer_data, const void *conf, struct qms_peer *peer,
                                     enum qms_kind kind, struct qms_bytes target, size_t len,
                                     qms_time now);
+    /** JOIN: the agent wants to be a member of a group (QMS_KIND_GROUP) or a subscriber of a
+     * topic (QMS_KIND_TOPIC).  REJECT answers REPLY with why->code.  Where no module has a
+     * word, the core lets it. */
+    enum qms_verdict (*on_join)(void *peer_data, const void *conf, struct qms_peer *peer,
+                                enum qms_kind kind, struct qms_bytes name, qms_time now,
+                                struct qms_refusal *why);
+    /** WATCH: the agent wants to be told which agents whose ids begin with `prefix` (empty:
+     * all) come and go.  REJECT answers REPLY with why->code. */
+    enum qms_verdict (*on_watch)(void *peer_data, const void *conf, struct qms_peer *peer,
+                                 struct qms_bytes prefix, qms_time now,
+                                 struct qms_refusal *why);
     /** The route is over; `status` is what both ends were told.  Called for refused ones too,
      * in the modules up to the one that refused. */
     void (*on_close)(void *stream_data, const void *conf, const struct qms_route *route,
@@ -216,6 +241,10 @@ QMS_API struct qms_bytes qms_peer_id(const struct qms_peer *peer);
 QMS_API const char *qms_peer_carrier(const struct qms_peer *peer); /* "quic", "webtransport" */
 /** struct sockaddr of the path in use. */
 QMS_API const void *qms_peer_address(const struct qms_peer *peer);
+/** struct sockaddr of the last path that the peer has shown to be its own (RFC 9000 section 8):
+ * of a peer that moves, the old one until the new one is validated.  NULL: none yet, in early
+ * data. */
+QMS_API const void *qms_peer_validated_address(const struct qms_peer *peer);
 QMS_API const char *qms_peer_scopes(const struct qms_peer *peer); /* never NULL */
 /** Tells the agent it is throttled (THROTTLED of wire.md; at most one a second per `what`:
  * 1 streams, 2 bytes, 3 datagrams). */

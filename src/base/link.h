@@ -107,6 +107,10 @@ struct qms_link_ops {
      */
     void (*addresses)(struct qms_link *link, const struct sockaddr **remote,
                       const struct sockaddr **local);
+    /** Accepting side: the last address of the peer that it has shown to be its own (RFC 9000
+     * section 8), NULL when it has shown none yet.  Valid for the call.  NULL here: every path
+     * of this kind of link is the peer's own. */
+    const struct sockaddr *(*validated_remote)(struct qms_link *link);
     /** Connecting side: goes on from another local port, keeping everything.  NULL: this kind
      * cannot.  QMS_E_STATE: not now (the handshake is not confirmed, or an earlier move is not
      * over, or not a second old); QMS_E_AGAIN: the peer must give a connection id first;
@@ -146,5 +150,17 @@ struct qms_link {
      * the other side refuses that. */
     bool early;
 };
+
+/** The peer's address that a rule about addresses may look at; NULL: it has proved none. */
+static inline const struct sockaddr *qms_link_validated_remote(struct qms_link *link)
+{
+    const struct sockaddr *remote = NULL;
+
+    if (link->ops->validated_remote != NULL) {
+        return link->ops->validated_remote(link);
+    }
+    link->ops->addresses(link, &remote, NULL);
+    return remote;
+}
 
 #endif

@@ -281,23 +281,27 @@ bool qms_chain_open(const struct qms_chain *c, const struct qms_route_conf *bloc
     return true;
 }
 
-qms_time qms_chain_data(const struct qms_chain *c, const struct qms_route_conf *block,
-                        uint8_t *stream_data, uint8_t *peer_data, bool forward, size_t len,
-                        qms_time now)
+bool qms_chain_data(const struct qms_chain *c, const struct qms_route_conf *block,
+                    uint8_t *stream_data, uint8_t *peer_data, const struct qms_route *route,
+                    const struct qms_payload *payload, qms_time now, qms_time *until,
+                    struct qms_refusal *why)
 {
-    qms_time until = 0;
-
+    *until = 0;
     EACH(c, i, on_data)
     {
         qms_time at = now;
-        if (c->modules[i]->on_data(stream_data + c->stream_at[i], peer_data + c->peer_at[i],
-                                   block->module_conf[i], forward, len, now,
-                                   &at) == QMS_DELAY &&
-            at > until) {
-            until = at;
+        *why = (struct qms_refusal){.code = QMS_CODE_REJECTED};
+        enum qms_verdict v =
+            c->modules[i]->on_data(stream_data + c->stream_at[i], peer_data + c->peer_at[i],
+                                   block->module_conf[i], route, payload, now, &at, why);
+        if (v == QMS_REJECT) {
+            return false;
+        }
+        if (v == QMS_DELAY && at > now && at > *until) {
+            *until = at;
         }
     }
-    return until > now ? until : 0;
+    return true;
 }
 
 bool qms_chain_datagram(const struct qms_chain *c, const struct qms_route_conf *block,
@@ -308,6 +312,36 @@ bool qms_chain_datagram(const struct qms_chain *c, const struct qms_route_conf *
     {
         if (c->modules[i]->on_datagram(peer_data + c->peer_at[i], block->module_conf[i], peer,
                                        kind, target, len, now) != QMS_PASS) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool qms_chain_join(const struct qms_chain *c, const struct qms_route_conf *block,
+                    struct qms_peer *peer, uint8_t *peer_data, enum qms_kind kind,
+                    struct qms_bytes name, qms_time now, struct qms_refusal *why)
+{
+    EACH(c, i, on_join)
+    {
+        *why = (struct qms_refusal){.code = QMS_CODE_REJECTED};
+        if (c->modules[i]->on_join(peer_data + c->peer_at[i], block->module_conf[i], peer, kind,
+                                   name, now, why) == QMS_REJECT) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool qms_chain_watch(const struct qms_chain *c, const struct qms_server_conf *server,
+                     struct qms_peer *peer, uint8_t *peer_data, struct qms_bytes prefix,
+                     qms_time now, struct qms_refusal *why)
+{
+    EACH(c, i, on_watch)
+    {
+        *why = (struct qms_refusal){.code = QMS_CODE_REJECTED};
+        if (c->modules[i]->on_watch(peer_data + c->peer_at[i], server->module_conf[i], peer,
+                                    prefix, now, why) == QMS_REJECT) {
             return false;
         }
     }

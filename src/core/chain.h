@@ -76,13 +76,23 @@ bool qms_chain_reload(const struct qms_chain *c, const struct qms_server_conf *s
 bool qms_chain_open(const struct qms_chain *c, const struct qms_route_conf *block,
                     uint8_t *stream_data, uint8_t *peer_data, const struct qms_route *route,
                     qms_time now, size_t *asked, struct qms_refusal *why);
-/** Until when the credit for these bytes is withheld; 0: it is not. */
-qms_time qms_chain_data(const struct qms_chain *c, const struct qms_route_conf *block,
-                        uint8_t *stream_data, uint8_t *peer_data, bool forward, size_t len,
-                        qms_time now);
+/** False: refused, nothing of it may be passed on.  `*until`: when the credit for these bytes
+ * may be given back; 0: at once. */
+bool qms_chain_data(const struct qms_chain *c, const struct qms_route_conf *block,
+                    uint8_t *stream_data, uint8_t *peer_data, const struct qms_route *route,
+                    const struct qms_payload *payload, qms_time now, qms_time *until,
+                    struct qms_refusal *why);
 bool qms_chain_datagram(const struct qms_chain *c, const struct qms_route_conf *block,
                         struct qms_peer *peer, uint8_t *peer_data, enum qms_kind kind,
                         struct qms_bytes target, size_t len, qms_time now);
+/** False: the agent may not be a member of that group, or subscriber of that topic. */
+bool qms_chain_join(const struct qms_chain *c, const struct qms_route_conf *block,
+                    struct qms_peer *peer, uint8_t *peer_data, enum qms_kind kind,
+                    struct qms_bytes name, qms_time now, struct qms_refusal *why);
+/** False: the agent may not watch agents of that prefix. */
+bool qms_chain_watch(const struct qms_chain *c, const struct qms_server_conf *server,
+                     struct qms_peer *peer, uint8_t *peer_data, struct qms_bytes prefix,
+                     qms_time now, struct qms_refusal *why);
 void qms_chain_close(const struct qms_chain *c, const struct qms_route_conf *block,
                      uint8_t *stream_data, const struct qms_route *route, size_t asked,
                      uint8_t status, qms_time now);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/near.h"
 #include "core/conf_files.h"
 #include "core/conf_table.h"
 #include "core/conf_value.h"
@@ -193,7 +194,7 @@ static qms_err unknown_tls(const struct qms_conf *conf, const char *name, struct
     const char *near = NULL;
 
     for (size_t i = 0; i < conf->identity_count; i++) {
-        if (qms_conf_nearer(name, conf->identities[i]->name, &best)) {
+        if (qms_near(name, conf->identities[i]->name, &best)) {
             near = conf->identities[i]->name;
         }
     }

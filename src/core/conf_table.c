@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/near.h"
+
 const struct qms_conf_block *qms_conf_block_of(enum qms_ctx ctx)
 {
     const struct qms_conf_block *b = qms_conf_blocks;
@@ -117,46 +119,6 @@ const char *qms_conf_contexts_text(unsigned contexts, char *buf, size_t size)
     return buf;
 }
 
-#define NAME_MAX_LEN 48
-
-/* Edits, with a swap of neighbours as one, between two names; large when either is too long. */
-static unsigned distance(const char *a, const char *b)
-{
-    size_t la = strlen(a), lb = strlen(b);
-    unsigned row[3][NAME_MAX_LEN + 1];
-
-    if (la > NAME_MAX_LEN || lb > NAME_MAX_LEN) {
-        return NAME_MAX_LEN;
-    }
-    for (size_t j = 0; j <= lb; j++) {
-        row[0][j] = (unsigned)j;
-    }
-    for (size_t i = 1; i <= la; i++) {
-        unsigned *now = row[i % 3], *up = row[(i - 1) % 3], *up2 = row[(i + 1) % 3];
-        now[0] = (unsigned)i;
-        for (size_t j = 1; j <= lb; j++) {
-            unsigned best = up[j - 1] + (a[i - 1] != b[j - 1]);
-            best = up[j] + 1 < best ? up[j] + 1 : best;
-            best = now[j - 1] + 1 < best ? now[j - 1] + 1 : best;
-            bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-            now[j] = swapped && up2[j - 2] + 1 < best ? up2[j - 2] + 1 : best;
-        }
-    }
-    return row[la % 3][lb];
-}
-
-bool qms_conf_nearer(const char *typed, const char *name, unsigned *best)
-{
-    unsigned d = distance(typed, name);
-
-    /* More than a third of the letters wrong is another word, not a slip. */
-    if (d >= *best || d * 3 > strlen(typed)) {
-        return false;
-    }
-    *best = d;
-    return true;
-}
-
 struct nearest {
     const char *typed, *name;
     unsigned best;
@@ -166,7 +128,7 @@ static void try_name(void *arg, const char *name)
 {
     struct nearest *n = arg;
 
-    if (qms_conf_nearer(n->typed, name, &n->best)) {
+    if (qms_near(n->typed, name, &n->best)) {
         n->name = name;
     }
 }
@@ -174,7 +136,7 @@ static void try_name(void *arg, const char *name)
 const char *qms_conf_nearest(const struct qms_conf_env *env, const struct qms_conf_block *block,
                              const char *name)
 {
-    struct nearest n = {.typed = name, .best = NAME_MAX_LEN};
+    struct nearest n = {.typed = name, .best = QMS_NEAR_NONE};
 
     each_name(env, block, try_name, &n);
     for (const struct qms_conf_block *b = qms_conf_blocks; n.name == NULL && b->name != NULL;

@@ -42,7 +42,5 @@ const char *qms_conf_contexts_text(unsigned contexts, char *buf, size_t size);
  * when none is near. */
 const char *qms_conf_nearest(const struct qms_conf_env *env, const struct qms_conf_block *block,
                              const char *name);
-/** Whether `name` can be meant by `typed`; *best is the distance to beat and is updated. */
-bool qms_conf_nearer(const char *typed, const char *name, unsigned *best);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/near.h"
 #include "core/conf_files.h"
 #include "core/diag.h"
 
@@ -196,7 +197,7 @@ static qms_err one_of_words(const struct qms_directive *d, const char *text,
 {
     static const char *const flags[] = {"off", "on", NULL};
     const char *const *words = d->type == QMS_D_FLAG ? flags : d->words;
-    char buf[256];
+    char buf[256], hint[QMS_NEAR_HINT_MAX];
 
     for (size_t i = 0; words[i] != NULL; i++) {
         if (strcmp(words[i], text) == 0) {
@@ -204,8 +205,9 @@ static qms_err one_of_words(const struct qms_directive *d, const char *text,
             return QMS_OK;
         }
     }
-    qms_diag_error(diag, "\"%s\" is not valid for \"%s\"; it takes %s.", text, d->name,
-                   qms_conf_words_text(d, buf, sizeof(buf)));
+    qms_diag_error(diag, "\"%s\" is not valid for \"%s\"; it takes %s.%s", text, d->name,
+                   qms_conf_words_text(d, buf, sizeof(buf)),
+                   qms_near_hint(text, words, hint, sizeof(hint)));
     return QMS_E_CONFIG;
 }
 

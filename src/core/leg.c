@@ -300,19 +300,31 @@ static const struct qms_route_conf *block_of(const struct qms_leg *leg)
     return leg->opener ? leg->route->block : leg->route->acceptor_block;
 }
 
-static void take(struct qms_leg *leg, struct qms_bytes data)
+/* False: a module refused it, and the route is over. */
+static bool ask_modules(struct qms_leg *leg, struct qms_bytes data, bool fin)
 {
     struct qms_broker *b = broker_of(leg);
-    qms_time now = qms_peer_now(leg->peer);
-    qms_err err;
+    const struct qms_payload payload = {.forward = leg->opener, .fin = fin, .bytes = data};
+    qms_time now = qms_peer_now(leg->peer), until;
+    struct qms_refusal why;
 
-    account(leg, data.len);
-    qms_time until = qms_chain_data(&b->chain, block_of(leg), leg->route->stream_data,
-                                    leg->peer->module_data, leg->opener, data.len, now);
-    if (until != 0) {
+    if (!qms_chain_data(&b->chain, block_of(leg), leg->route->stream_data,
+                        leg->peer->module_data, leg->route, &payload, now, &until, &why)) {
+        qms_stats_label(b->stats, QMS_F_ROUTE_CUT, why.label);
+        qms_leg_abort(leg, (uint8_t)why.code);
+        return false;
+    }
+    if (until != 0 && data.len > 0) {
         hold_until(leg, data.len, until, now);
     }
-    if ((err = pass_on(leg, data)) == QMS_E_CLOSED) {
+    return true;
+}
+
+static void take(struct qms_leg *leg, struct qms_bytes data)
+{
+    qms_err err = pass_on(leg, data);
+
+    if (err == QMS_E_CLOSED) {
         qms_leg_give_all(leg);
     } else if (err != QMS_OK) {
         qms_leg_abort(leg, QMS_CODE_INTERNAL);
@@ -327,6 +339,10 @@ void qms_leg_on_data(struct qms_session_stream *st, struct qms_bytes data, bool 
 
     if (leg == NULL || leg->recv_done || leg->ch == NULL) {
         qms_session_consume(st, data.len);
+        return;
+    }
+    account(leg, data.len);
+    if (!ask_modules(leg, data, fin)) {
         return;
     }
     if (data.len > 0) {

@@ -22,6 +22,12 @@ const void *qms_peer_address(const struct qms_peer *peer)
     return remote != NULL ? (const void *)remote : (const void *)&peer->address;
 }
 
+const void *qms_peer_validated_address(const struct qms_peer *peer)
+{
+    return peer->link != NULL ? (const void *)qms_link_validated_remote(peer->link)
+                              : (const void *)&peer->address;
+}
+
 const char *qms_peer_scopes(const struct qms_peer *peer)
 {
     return peer->scopes != NULL ? peer->scopes : "";

@@ -2,12 +2,14 @@
 /* Which route block a target falls under.  Blocks are few and names short: a walk over the list
  * needs no index that a reload would have to build. */
 #define PCRE2_CODE_UNIT_WIDTH 8
-#include "core/route_conf.h"
+#include "core//route_conf.h"
+#include "base/near.h"
 
 #include <pcre2.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/near.h"
 #include "core/conf.h"
 #include "core/conf_arena.h"
 #include "core/conf_table.h"
@@ -191,7 +193,7 @@ static qms_err bad_kind(const char *word, struct qms_diag *diag)
     const char *near = NULL;
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        near = qms_conf_nearer(word, kinds[i].word, &best) ? kinds[i].word : near;
+        near = qms_near(word, kinds[i].word, &best) ? kinds[i].word : near;
     }
     qms_diag_error(diag,
                    "\"%s\" is no kind of target; a route is for an agent, group, topic or "

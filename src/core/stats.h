@@ -146,7 +146,9 @@ enum qms_stats_histogram {
     X(CONNECT_REFUSED, "quicms_connections_refused_total", "reason",                           \
       "Connections that were refused before their handshake.")                                 \
     X(ROUTE_REFUSED, "quicms_stream_refusals_total", "reason",                                 \
-      "Streams that the broker refused.")
+      "Streams that the broker refused.")                                                      \
+    X(ROUTE_CUT, "quicms_stream_violations_total", "reason",                                   \
+      "Streams under way that a module ended because of their payload.")
 
 enum qms_stats_family {
 #define QMS_STATS_ENUM(id, ...) QMS_F_##id,

@@ -278,6 +278,11 @@ static void op_addresses(struct qms_link *link, const struct sockaddr **remote,
     below->ops->addresses(below, remote, local);
 }
 
+static const struct sockaddr *op_validated_remote(struct qms_link *link)
+{
+    return qms_link_validated_remote(of(link)->h3->link);
+}
+
 const struct qms_link_ops qms_h3_session_ops = {
     .carrier = "webtransport",
     .open = op_open,
@@ -293,4 +298,5 @@ const struct qms_link_ops qms_h3_session_ops = {
     .close = qms_h3_session_close,
     .stats = op_stats,
     .addresses = op_addresses,
+    .validated_remote = op_validated_remote,
 };

@@ -141,6 +141,7 @@ static int ngtcp2_create(struct qms_quic_conn *c, const ngtcp2_pkt_hd *hd,
         params.retry_scid_present = 1;
     }
     if (origin->token == QMS_TOKEN_RETRY || origin->token == QMS_TOKEN_LATER) {
+        qms_proven_add(&c->proven, &m->remote.sa, m->remote_len);
         settings.token = hd->token;
         settings.tokenlen = hd->tokenlen;
         settings.token_type = origin->token == QMS_TOKEN_RETRY ? NGTCP2_TOKEN_TYPE_RETRY

@@ -55,8 +55,11 @@ static int server_ready(struct qms_quic_conn *c)
 static int on_handshake_completed(ngtcp2_conn *ng, void *user_data)
 {
     struct qms_quic_conn *c = user_data;
-    (void)ng;
 
+    /* A complete handshake proves the address (RFC 9000 section 8.1). */
+    const ngtcp2_path *path = ngtcp2_conn_get_path(ng);
+
+    qms_proven_add(&c->proven, path->remote.addr, path->remote.addrlen);
     c->handshaken = true;
     c->ep->stats.handshakes_completed++;
     if (c->server && server_ready(c) != 0) {
@@ -307,8 +310,12 @@ static int on_path_validation(ngtcp2_conn *ng, uint32_t flags, const ngtcp2_path
     (void)flags;
     (void)old_path;
 
-    if (res == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS) {
-        qms_conn_path_validated(user_data, path);
+    struct qms_quic_conn *c = user_data;
+
+    if (res == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS && c->server) {
+        qms_proven_add(&c->proven, path->remote.addr, path->remote.addrlen);
+    } else if (res == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS) {
+        qms_conn_path_validated(c, path);
     }
     return 0;
 }
@@ -327,13 +334,13 @@ static int on_path_validation(ngtcp2_conn *ng, uint32_t flags, const ngtcp2_path
     .extend_max_stream_data = on_max_stream_data,                                              \
     .delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb,                         \
     .delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb,                     \
-    .recv_datagram = on_datagram, .lost_datagram = on_lost_datagram,                           \
+    .path_validation = on_path_validation, .recv_datagram = on_datagram,                       \
+    .lost_datagram = on_lost_datagram,                                                         \
     .get_path_challenge_data = ngtcp2_crypto_get_path_challenge_data_cb,                       \
     .version_negotiation = ngtcp2_crypto_version_negotiation_cb
 
 const ngtcp2_callbacks qms_conn_client_callbacks = {
     SHARED_CALLBACKS,
-    .path_validation = on_path_validation,
     .client_initial = ngtcp2_crypto_client_initial_cb,
     .recv_retry = ngtcp2_crypto_recv_retry_cb,
 };

@@ -20,6 +20,7 @@
 #include "quic/dgramq.h"
 #include "quic/endpoint.h"
 #include "quic/peek.h"
+#include "quic/proven.h"
 #include "quic/sched.h"
 #include "quic/stream.h"
 #include "quic/tls_int.h"
@@ -128,6 +129,7 @@ struct qms_quic_conn {
     qms_time follow_at, move_at; /* no attempt before */
     struct qms_dest *route;
     ngtcp2_conn *ng;
+    struct qms_proven proven; /* server: what the client has shown of itself */
     struct qms_tls_session tls;
     struct qms_list dirty; /* in the endpoint's, or in the socket's `stalled` */
     struct qms_list all;

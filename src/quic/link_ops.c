@@ -299,6 +299,13 @@ static void op_addresses(struct qms_link *link, const struct sockaddr **remote,
     }
 }
 
+static const struct sockaddr *op_validated_remote(struct qms_link *link)
+{
+    const struct qms_quic_conn *c = qms_conn_of_link(link);
+
+    return qms_proven_of(&c->proven, ngtcp2_conn_get_path(c->ng)->remote.addr);
+}
+
 static qms_err op_migrate(struct qms_link *link)
 {
     return qms_conn_migrate(qms_conn_of_link(link));
@@ -319,5 +326,6 @@ const struct qms_link_ops qms_quic_link_ops = {
     .close = op_close,
     .stats = op_stats,
     .addresses = op_addresses,
+    .validated_remote = op_validated_remote,
     .migrate = op_migrate,
 };

@@ -88,11 +88,22 @@ static enum qms_verdict one_open(void *stream_data, void *peer_data, const void 
     return probe.reject_open ? QMS_REJECT : QMS_PASS;
 }
 static enum qms_verdict one_data(void *stream_data, void *peer_data, const void *conf,
-                                 bool forward, size_t len, qms_time now, qms_time *retry_at)
+                                 const struct qms_route *route,
+                                 const struct qms_payload *payload, qms_time now,
+                                 qms_time *retry_at, struct qms_refusal *why)
 {
-    (void)peer_data, (void)forward;
+    size_t len = payload->bytes.len;
+
+    (void)peer_data;
+    assert_non_null(qms_route_opener(route));
     assert_int_equal(*(uint64_t *)stream_data, 77);
     probe.note_data = note_of(conf);
+    probe.fins += payload->fin;
+    if (probe.reject_byte != 0 && len > 0 &&
+        memchr(payload->bytes.data, probe.reject_byte, len) != NULL) {
+        *why = (struct qms_refusal){QMS_CODE_TOO_LARGE, 0, "no such byte", "probe_byte"};
+        return QMS_REJECT;
+    }
     if (probe.bytes_a_second > 0) {
         probe.paid_at = (probe.paid_at > now ? probe.paid_at : now) +
                         len * QMS_SECOND / probe.bytes_a_second;

@@ -70,6 +70,8 @@ struct probe {
     uint64_t delay_for;      /* on_data answers DELAY for so long; 0: PASS */
     uint64_t bytes_a_second; /* or by what the bytes cost; 0: nothing */
     qms_time paid_at;
+    uint8_t reject_byte; /* on_data refuses payload with it; 0: none */
+    int fins;            /* ends of data that on_data saw */
     bool reject_open, reject_datagram, reject_reload, reject_connect;
     int64_t expires_at; /* what the authenticator grants */
     const char *names;  /* the id that the credential names; NULL: none */

@@ -75,6 +75,54 @@ static void slow_reader_stalls_only_its_own_writer(void **state)
     assert_int_equal(fake_link_unconsumed(w->a->pair, 1), 0);
 }
 
+static void payload_that_a_module_refuses_never_arrives(void **state)
+{
+    struct world *w = *state;
+    struct stream *st = agent_open(w->a, QMS_KIND_AGENT, "bob", true, 9);
+    struct stream *other = agent_open(w->a, QMS_KIND_AGENT, "bob", true, 9);
+
+    settle(&w->f);
+    struct stream *in = agent_incoming(w->b, 0);
+    probe.reject_byte = '!';
+    stream_write(st, "good");
+    stream_write(other, "good");
+    settle(&w->f);
+    assert_int_equal(in->received, 4);
+    stream_write(st, "bad!");
+    settle(&w->f);
+    assert_int_equal(in->received, 4);
+    assert_int_equal(in->reset, QMS_CODE_TOO_LARGE);
+    assert_false(in->fin);
+    assert_int_equal(st->stop, QMS_CODE_TOO_LARGE);
+    assert_int_equal(st->reset, QMS_CODE_TOO_LARGE);
+    assert_int_equal(probe.last_status, QMS_CODE_TOO_LARGE);
+    assert_int_equal(
+        qms_stats_label_get(qms_broker_stats(w->f.broker), QMS_F_ROUTE_CUT, "probe_byte"), 1);
+    assert_int_equal(fake_link_unconsumed(w->a->pair, 1), 0);
+    /* Towards the opener too; the neighbour is as it was. */
+    stream_write(agent_incoming(w->b, 1), "well");
+    settle(&w->f);
+    assert_int_equal(other->received, 4);
+    stream_write(agent_incoming(w->b, 1), "no!");
+    settle(&w->f);
+    assert_int_equal(other->reset, QMS_CODE_TOO_LARGE);
+    assert_int_equal(agent_incoming(w->b, 1)->stop, QMS_CODE_TOO_LARGE);
+    probe.reject_byte = 0;
+}
+
+static void modules_see_the_end_of_the_data(void **state)
+{
+    struct world *w = *state;
+    struct stream *st = agent_open(w->a, QMS_KIND_AGENT, "bob", false, 9);
+
+    settle(&w->f);
+    probe.fins = 0;
+    qms_session_finish(st->st);
+    settle(&w->f);
+    assert_int_equal(probe.fins, 1);
+    assert_true(agent_incoming(w->b, 0)->fin);
+}
+
 static void credit_comes_back_exactly_as_the_far_end_acknowledges(void **state)
 {
     struct world *w = *state;
@@ -527,6 +575,8 @@ static int no_setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        QMS_TEST(payload_that_a_module_refuses_never_arrives),
+        QMS_TEST(modules_see_the_end_of_the_data),
         QMS_TEST(slow_reader_stalls_only_its_own_writer),
         QMS_TEST(credit_comes_back_exactly_as_the_far_end_acknowledges),
         QMS_TEST(small_writes_share_a_chunk),

@@ -22,6 +22,7 @@ static char diag_text[512];
 struct qms_peer {
     const char *id, *scopes, *carrier;
     struct sockaddr_storage address;
+    const void *validated;
 };
 struct qms_route {
     struct qms_peer *opener;
@@ -58,6 +59,10 @@ const char *qms_peer_carrier(const struct qms_peer *peer)
 const void *qms_peer_address(const struct qms_peer *peer)
 {
     return &peer->address;
+}
+const void *qms_peer_validated_address(const struct qms_peer *peer)
+{
+    return peer->validated;
 }
 struct qms_peer *qms_route_opener(const struct qms_route *route)
 {
@@ -105,6 +110,7 @@ static int setup(void **state)
     f->peer.id = "alice";
     f->peer.scopes = "read print";
     f->peer.carrier = "quic";
+    f->peer.validated = &f->peer.address;
     address(f, "192.0.2.7");
     *state = f;
     return 0;
@@ -164,6 +170,20 @@ static int opens(struct fixture *f, enum qms_kind kind, const char *target)
     assert_int_equal(stream, datagram);
     assert_true(stream == QMS_PASS || stream == QMS_REJECT);
     return stream == QMS_PASS ? QMS_CODE_OK : (int)f->why.code;
+}
+
+static int joins(struct fixture *f, enum qms_kind kind, const char *name)
+{
+    f->why = (struct qms_refusal){0};
+    return M->on_join(NULL, f->conf, &f->peer, kind, bytes(name), 0, &f->why) == QMS_PASS
+               ? QMS_CODE_OK
+               : (int)f->why.code;
+}
+
+static bool watches(struct fixture *f, const char *prefix)
+{
+    f->why = (struct qms_refusal){0};
+    return M->on_watch(NULL, f->conf, &f->peer, bytes(prefix), 0, &f->why) == QMS_PASS;
 }
 
 static void without_rules_all_but_topics_are_open(void **state)
@@ -252,6 +272,94 @@ static void networks_of_ipv6_are_told_apart(void **state)
     assert_int_equal(opens(f, QMS_KIND_AGENT, "bob"), QMS_CODE_FORBIDDEN);
 }
 
+static void only_a_validated_address_lets_in(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_in proven = {.sin_family = AF_INET};
+
+    /* In early data: the packets say 192.0.2.7 and nothing proves it. */
+    f->peer.validated = NULL;
+    only(f, "allow open topic t from 192.0.2.7");
+    assert_int_equal(opens(f, QMS_KIND_TOPIC, "t"), QMS_CODE_FORBIDDEN);
+    only(f, "deny open agent bob from 192.0.2.7");
+    assert_int_equal(opens(f, QMS_KIND_AGENT, "bob"), QMS_CODE_FORBIDDEN);
+    /* On the move from 198.51.100.1: until the new path is validated the old one counts. */
+    assert_int_equal(inet_pton(AF_INET, "198.51.100.1", &proven.sin_addr), 1);
+    f->peer.validated = &proven;
+    assert_int_equal(opens(f, QMS_KIND_AGENT, "bob"), QMS_CODE_OK);
+    only(f, "allow open topic t from 192.0.2.7");
+    assert_int_equal(opens(f, QMS_KIND_TOPIC, "t"), QMS_CODE_FORBIDDEN);
+    only(f, "allow open topic t from 198.51.100.0/24");
+    assert_int_equal(opens(f, QMS_KIND_TOPIC, "t"), QMS_CODE_OK);
+}
+
+static void all_conditions_must_hold(void **state)
+{
+    struct fixture *f = *state;
+
+    only(f, "deny open agent bob from scope:print and 192.0.2.0/24 and al*");
+    assert_int_equal(opens(f, QMS_KIND_AGENT, "bob"), QMS_CODE_FORBIDDEN);
+    f->peer.scopes = "read";
+    assert_int_equal(opens(f, QMS_KIND_AGENT, "bob"), QMS_CODE_OK);
+    f->peer.scopes = "print";
+    f->peer.id = "bert";
+    assert_int_equal(opens(f, QMS_KIND_AGENT, "bob"), QMS_CODE_OK);
+    f->peer.id = "al";
+    address(f, "192.0.3.7");
+    assert_int_equal(opens(f, QMS_KIND_AGENT, "bob"), QMS_CODE_OK);
+    only(f, "deny open agent bob from al and scope:print carrier quic hide");
+    assert_int_equal(opens(f, QMS_KIND_AGENT, "bob"), QMS_CODE_OFFLINE);
+}
+
+static void topics_are_closed_until_a_rule_opens_them(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(joins(f, QMS_KIND_TOPIC, "news"), QMS_CODE_FORBIDDEN);
+    assert_string_equal(f->why.label, "acl");
+    assert_int_equal(joins(f, QMS_KIND_GROUP, "g"), QMS_CODE_OK);
+    only(f, "allow subscribe news/* from alice");
+    assert_int_equal(joins(f, QMS_KIND_TOPIC, "news/a"), QMS_CODE_OK);
+    assert_int_equal(joins(f, QMS_KIND_TOPIC, "news"), QMS_CODE_FORBIDDEN);
+    assert_int_equal(opens(f, QMS_KIND_TOPIC, "news/a"), QMS_CODE_FORBIDDEN);
+    only(f, "allow publish news/* from alice");
+    assert_int_equal(joins(f, QMS_KIND_TOPIC, "news/a"), QMS_CODE_FORBIDDEN);
+    assert_int_equal(opens(f, QMS_KIND_TOPIC, "news/a"), QMS_CODE_OK);
+    only(f, "deny join secret-* from *");
+    assert_int_equal(joins(f, QMS_KIND_GROUP, "secret-1"), QMS_CODE_FORBIDDEN);
+    assert_int_equal(joins(f, QMS_KIND_GROUP, "g"), QMS_CODE_OK);
+    assert_int_equal(opens(f, QMS_KIND_GROUP, "secret-1"), QMS_CODE_OK);
+}
+
+static void a_watch_shows_nothing_that_a_rule_hides(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_false(watches(f, "lab-"));
+    assert_int_equal(f->why.code, QMS_CODE_FORBIDDEN);
+    only(f, "allow watch lab-* from alice");
+    assert_true(watches(f, "lab-"));
+    assert_true(watches(f, "lab-1"));
+    assert_false(watches(f, "lab"));
+    assert_false(watches(f, ""));
+    f->peer.id = "bob";
+    assert_false(watches(f, "lab-"));
+    only(f, "deny watch lab-secret* from *");
+    assert_int_equal(rule(f, "deny watch *-vault-* from *"), QMS_OK);
+    assert_int_equal(rule(f, "allow watch * from *"), QMS_OK);
+    assert_false(watches(f, "lab-secret"));
+    assert_false(watches(f, "lab-secret-7"));
+    /* A wider watch would show them too. */
+    assert_false(watches(f, "lab-"));
+    assert_false(watches(f, ""));
+    assert_false(watches(f, "x-vault-1"));
+    assert_false(watches(f, "x")); /* x-vault-1 begins so */
+    only(f, "deny watch lab-secret* from *");
+    assert_int_equal(rule(f, "allow watch * from *"), QMS_OK);
+    assert_true(watches(f, "lab-1"));
+    assert_true(watches(f, "x"));
+}
+
 static void an_agent_without_scopes_has_none(void **state)
 {
     struct fixture *f = *state;
@@ -281,10 +389,25 @@ static void bad_rules_say_what_was_expected(void **state)
     } bad[] = {
         {"permit open agent a from b",
          "\"permit\" is not valid in \"acl\"; here it takes allow or deny."},
-        {"allow close agent a from b",
-         "\"close\" is not valid in \"acl\"; here it takes open."},
-        {"allow open agents a from b", "\"agents\" is not valid in \"acl\"; here it takes "
-                                       "agent, group, topic, service or any."},
+        {"alow open agent a from b", "\"alow\" is not valid in \"acl\"; here it takes allow or "
+                                     "deny. Did you mean \"allow\"?"},
+        {"allow close agent a from b", "\"close\" is not valid in \"acl\"; here it takes open, "
+                                       "publish, subscribe, join or watch."},
+        {"allow subscribee a from b", "\"subscribee\" is not valid in \"acl\"; here it takes "
+                                      "open, publish, subscribe, join or watch. Did you mean "
+                                      "\"subscribe\"?"},
+        {"allow open agents a from b",
+         "\"agents\" is not valid in \"acl\"; here it takes agent, group, topic, service or "
+         "any. Did you mean \"agent\"?"},
+        {"allow open agent a from", "\"acl\" ends where it takes a pattern of agent ids"},
+        {"allow open agent a fom b",
+         "\"fom\" is not valid in \"acl\"; here it takes from. Did you mean \"from\"?"},
+        {"allow watch lab- from b",
+         "\"lab-\" is not valid in \"acl\"; here it takes a pattern that ends in *"},
+        {"deny subscribe t from b hide", "\"hide\" is not valid"},
+        {"deny open agent a from b and", "\"acl\" ends where it takes a pattern of agent ids"},
+        {"deny open agent a from b and c and d and e and f",
+         "\"f\" is not valid in \"acl\"; here it takes no more than 4 conditions."},
         {"allow open agent a! from b", "\"a!\" is not valid"},
         {"allow open agent a to b", "\"to\" is not valid in \"acl\"; here it takes from."},
         {"allow open agent a from b!", "\"b!\" is not valid"},
@@ -298,7 +421,10 @@ static void bad_rules_say_what_was_expected(void **state)
         {"allow open agent a from ::1/129", "\"::1/129\" is not valid"},
         {"allow open agent a from b carrier tcp",
          "\"tcp\" is not valid in \"acl\"; here it takes quic or webtransport."},
-        {"allow open agent a from b carrier", "\"carrier\" is not valid"},
+        {"allow open agent a from b carrier", "\"acl\" ends where it takes quic or webtr"},
+        {"allow open agent a from b carrier quik",
+         "\"quik\" is not valid in \"acl\"; here it takes quic or webtransport. Did you mean "
+         "\"quic\"?"},
         {"allow open agent a from b hide", "\"hide\" is not valid"},
         {"deny open agent a from b hide hide", "\"hide\" is not valid"},
         {"deny open agent a from b carrier quic now", "\"now\" is not valid"},
@@ -335,6 +461,10 @@ int main(void)
         QMS_TEST(the_first_rule_that_fits_decides),
         QMS_TEST(each_condition_counts),
         QMS_TEST(networks_of_ipv6_are_told_apart),
+        QMS_TEST(only_a_validated_address_lets_in),
+        QMS_TEST(all_conditions_must_hold),
+        QMS_TEST(topics_are_closed_until_a_rule_opens_them),
+        QMS_TEST(a_watch_shows_nothing_that_a_rule_hides),
         QMS_TEST(an_agent_without_scopes_has_none),
         QMS_TEST(hidden_targets_look_absent),
         QMS_TEST(bad_rules_say_what_was_expected),

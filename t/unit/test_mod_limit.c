@@ -138,7 +138,9 @@ static bool open_stream(struct fixture *f)
 static qms_time send_bytes(struct fixture *f, size_t len)
 {
     qms_time at = 0;
-    enum qms_verdict v = M->on_data(NULL, f->peer, f->conf, true, len, f->now, &at);
+    const struct qms_payload payload = {.forward = true, .bytes = {NULL, len}};
+    enum qms_verdict v =
+        M->on_data(NULL, f->peer, f->conf, NULL, &payload, f->now, &at, &f->why);
 
     assert_int_equal(v, at == 0 ? QMS_PASS : QMS_DELAY);
     return at;

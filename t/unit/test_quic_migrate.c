@@ -30,6 +30,17 @@ static uint16_t remote_port(struct rig_side *side)
     return ntohs(in.sin_port);
 }
 
+/* Of the server's last validated address of the client. */
+static uint16_t validated_port(struct rig *r)
+{
+    const struct sockaddr *remote = qms_link_validated_remote(r->server.link);
+    struct sockaddr_in in;
+
+    assert_non_null(remote);
+    memcpy(&in, remote, sizeof(in));
+    return ntohs(in.sin_port);
+}
+
 static struct qms_quic_conn *conn_of(struct rig *r)
 {
     return qms_quic_conn_of(r->client.link);
@@ -53,6 +64,7 @@ static void streams_survive_and_the_old_socket_is_closed(void **state)
     uint64_t sum = rig_write(st, 2000000);
     (void)state;
 
+    assert_int_equal(validated_port(r), before);
     st->st->link->ops->finish(st->st);
     assert_true(rig_until_count(r, &r->server.received, 100000, 3000));
     assert_int_equal(r->client.link->ops->migrate(r->client.link), QMS_OK);
@@ -62,11 +74,13 @@ static void streams_survive_and_the_old_socket_is_closed(void **state)
     assert_int_not_equal(local_port(&r->client), before);
     rig_run(r, 100);
     assert_int_equal(remote_port(&r->server), local_port(&r->client));
+    assert_int_equal(validated_port(r), local_port(&r->client));
     assert_null(conn_of(r)->old_sock);
     rig_run(r, 1000);
     assert_int_equal(r->client.link->ops->migrate(r->client.link), QMS_OK); /* and again */
     rig_run(r, 100);
     assert_int_equal(remote_port(&r->server), local_port(&r->client));
+    assert_int_equal(validated_port(r), local_port(&r->client));
     rig_free(r);
 }
 

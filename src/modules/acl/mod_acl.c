@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Who may open streams and send datagrams to what: the first rule that fits decides.
+/* Who may open streams and send datagrams to what, join groups, subscribe to topics and watch
+ * agents: the first rule that fits decides.
  *
  * A rule looks at names only and is asked before the target is looked up, so a refusal says
  * nothing about who is there. */
@@ -53,16 +54,19 @@ static qms_err set_rule(void *conf, const struct qms_directive *d, int argc,
 
 static const struct qms_directive directives[] = {
     {.name = "acl",
-     .contexts = QMS_CTX_MAIN | QMS_CTX_QUIC | QMS_CTX_SERVER,
+     .contexts = QMS_CTX_MAIN | QMS_CTX_QUIC | QMS_CTX_SERVER | QMS_CTX_ROUTE,
      .type = QMS_D_CUSTOM,
      .args_min = QMS_ACL_WORDS_MIN,
      .args_max = QMS_ACL_WORDS_MAX,
      .multiple = true,
      .set = set_rule,
-     .syntax = "allow | deny open agent | group | topic | service | any TARGET from AGENT | "
-               "scope:NAME | ADDRESS[/PREFIX] [carrier quic | webtransport] [hide]",
-     .help = "Whether who fits may open streams and send datagrams to targets that fit; the "
-             "first rule that fits decides, and without one all but topics are allowed."},
+     .syntax = "allow | deny WHAT NAME from WHO [and WHO] ... [carrier quic | webtransport] "
+               "[hide], where WHAT is open agent | group | topic | service | any, publish, "
+               "subscribe, join or watch and WHO is AGENT, scope:NAME or ADDRESS[/PREFIX]",
+     .help =
+         "Whether who fits may open streams and send datagrams to targets that fit, publish "
+         "and subscribe to topics, join groups, watch agents; the first rule that fits "
+         "decides, and without one all but topics and watches are allowed."},
     {.name = NULL},
 };
 
@@ -76,15 +80,18 @@ static void unload(void *conf)
 
 /* NULL: none fits. */
 static const struct qms_acl_rule *find(const struct conf *c, const struct qms_peer *peer,
-                                       enum qms_kind kind, struct qms_bytes target)
+                                       enum qms_acl_verb verb, enum qms_kind kind,
+                                       struct qms_bytes target)
 {
     const struct qms_acl_request r = {
+        .verb = verb,
         .kind = kind,
         .target = target,
         .agent = qms_peer_id(peer),
         .scopes = qms_peer_scopes(peer),
         .carrier = qms_peer_carrier(peer),
         .address = qms_peer_address(peer),
+        .validated = qms_peer_validated_address(peer),
     };
 
     for (size_t i = 0; i < c->count; i++) {
@@ -98,6 +105,12 @@ static const struct qms_acl_rule *find(const struct conf *c, const struct qms_pe
 static bool allowed(const struct qms_acl_rule *rule, enum qms_kind kind)
 {
     return rule != NULL ? rule->allow : kind != QMS_KIND_TOPIC;
+}
+
+static enum qms_verdict forbid(struct qms_refusal *why)
+{
+    *why = (struct qms_refusal){QMS_CODE_FORBIDDEN, 0, "not allowed", "acl"};
+    return QMS_REJECT;
 }
 
 /* As the core answers where there is no such target. */
@@ -115,15 +128,16 @@ static enum qms_verdict on_open(void *stream_data, void *peer_data, const void *
 {
     enum qms_kind kind = qms_route_kind(route);
     const struct qms_acl_rule *rule =
-        find(conf, qms_route_opener(route), kind, qms_route_target(route));
+        find(conf, qms_route_opener(route), QMS_ACL_OPEN, kind, qms_route_target(route));
 
     (void)stream_data, (void)peer_data, (void)now;
     if (allowed(rule, kind)) {
         return QMS_PASS;
     }
-    *why = rule != NULL && rule->hide
-               ? absent(kind)
-               : (struct qms_refusal){QMS_CODE_FORBIDDEN, 0, "not allowed", "acl"};
+    if (rule == NULL || !rule->hide) {
+        return forbid(why);
+    }
+    *why = absent(kind);
     return QMS_REJECT;
 }
 
@@ -132,7 +146,24 @@ static enum qms_verdict on_datagram(void *peer_data, const void *conf, struct qm
                                     qms_time now)
 {
     (void)peer_data, (void)len, (void)now;
-    return allowed(find(conf, peer, kind, target), kind) ? QMS_PASS : QMS_REJECT;
+    return allowed(find(conf, peer, QMS_ACL_OPEN, kind, target), kind) ? QMS_PASS : QMS_REJECT;
+}
+
+static enum qms_verdict on_join(void *peer_data, const void *conf, struct qms_peer *peer,
+                                enum qms_kind kind, struct qms_bytes name, qms_time now,
+                                struct qms_refusal *why)
+{
+    (void)peer_data, (void)now;
+    return allowed(find(conf, peer, QMS_ACL_JOIN, kind, name), kind) ? QMS_PASS : forbid(why);
+}
+
+static enum qms_verdict on_watch(void *peer_data, const void *conf, struct qms_peer *peer,
+                                 struct qms_bytes prefix, qms_time now, struct qms_refusal *why)
+{
+    const struct qms_acl_rule *rule = find(conf, peer, QMS_ACL_WATCH, QMS_KIND_SELF, prefix);
+
+    (void)peer_data, (void)now;
+    return rule != NULL && rule->allow ? QMS_PASS : forbid(why);
 }
 
 extern const struct qms_module qms_module_acl;
@@ -144,4 +175,6 @@ const struct qms_module qms_module_acl = {
     .conf_free = unload,
     .on_open = on_open,
     .on_datagram = on_datagram,
+    .on_join = on_join,
+    .on_watch = on_watch,
 };

@@ -257,14 +257,16 @@ static enum qms_verdict on_open(void *stream_data, void *peer_data, const void *
 }
 
 static enum qms_verdict on_data(void *stream_data, void *peer_data, const void *conf,
-                                bool forward, size_t len, qms_time now, qms_time *retry_at)
+                                const struct qms_route *route,
+                                const struct qms_payload *payload, qms_time now,
+                                qms_time *retry_at, struct qms_refusal *why)
 {
     struct peer *p = peer_data;
     const struct conf *c = conf;
-    qms_time at = qms_rate_charge(&c->bytes, &debts_of(p)->bytes, len, now);
+    qms_time at = qms_rate_charge(&c->bytes, &debts_of(p)->bytes, payload->bytes.len, now);
 
-    (void)stream_data, (void)forward;
-    if (at == 0) {
+    (void)stream_data, (void)route, (void)why;
+    if (at == 0 || payload->bytes.len == 0) {
         return QMS_PASS;
     }
     *retry_at = at;
