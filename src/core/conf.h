@@ -138,6 +138,8 @@ struct qms_conf {
     size_t module_count;
     void **module_conf, **quic_module_conf, **http_module_conf;
 
+    struct qms_zone *zones; /* declared ones (core/zone.h); NULL: none */
+
     /* Private to conf*.c. */
     struct qms_arena *arena; /* strings and arrays above */
     struct qms_conf_files *files;
