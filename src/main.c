@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "core/cert.h"
+#include "core/logs.h"
 #include "core/master.h"
 #include "core/pidfile.h"
 #include "core/reload_answer.h"
@@ -219,6 +220,8 @@ static int with_conf(const struct arguments *a, const struct qms_conf_env *env)
         status = send_signal(a, conf, &diag);
     } else if (conf != NULL && a->action == CERT_HASH) {
         status = show_hashes(conf, env, &diag);
+    } else if (conf != NULL && a->action == TEST && qms_logs_open(conf, &diag) != QMS_OK) {
+        status = 1;
     } else if (conf != NULL && !(a->quiet && a->action == TEST)) {
         (void)fprintf(stderr, "quicms: the configuration %s is ok\n", conf->file);
     }

@@ -551,7 +551,7 @@ QMS_API QMS_MUST_CHECK qms_err qms_open_set_content_type(struct qms_open *p, con
 QMS_API QMS_MUST_CHECK qms_err qms_open_set_length_hint(struct qms_open *p, uint64_t len);
 /** The broker answers TIMEOUT when the acceptor has not answered by then; below 2^62. */
 QMS_API QMS_MUST_CHECK qms_err qms_open_set_accept_deadline(struct qms_open *p, uint64_t ms);
-/** W3C Trace Context, 55 bytes (QMS_E_INVALID). */
+/** W3C Trace Context: a traceparent of 55 bytes, well-formed (else QMS_E_INVALID). */
 QMS_API QMS_MUST_CHECK qms_err qms_open_set_traceparent(struct qms_open *p, const char *text);
 /** Token that authenticates this stream alone, at most 4,096 bytes (QMS_E_TOO_LARGE); all
  * fields of a header together fit into 4,096. */
@@ -623,6 +623,9 @@ QMS_API struct qms_bytes qms_stream_target(const struct qms_stream *st);
 QMS_API struct qms_bytes qms_stream_source(const struct qms_stream *st);
 QMS_API struct qms_bytes qms_stream_meta(const struct qms_stream *st);
 QMS_API struct qms_bytes qms_stream_content_type(const struct qms_stream *st);
+/** The opener's W3C traceparent: 55 bytes, or empty.  The broker passes on well-formed ones
+ * only.
+ */
 QMS_API struct qms_bytes qms_stream_traceparent(const struct qms_stream *st);
 QMS_API struct qms_bytes qms_stream_token(const struct qms_stream *st);
 /** UINT64_MAX when not told. */

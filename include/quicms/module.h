@@ -25,10 +25,11 @@ extern "C" {
 
 #define QMS_MODULE_ABI 1
 
-struct qms_diag;  /* receives file, line and sentence of a configuration error */
-struct qms_peer;  /* a connected agent or browser session */
-struct qms_route; /* one stream on its way through the broker */
-struct qms_http;  /* one request at the HTTP endpoint */
+struct qms_diag;     /* receives file, line and sentence of a configuration error */
+struct qms_peer;     /* a connected agent or browser session */
+struct qms_route;    /* one stream on its way through the broker */
+struct qms_http;     /* one request at the HTTP endpoint */
+struct qms_log_file; /* a log of the operator's: a file or a syslog server */
 
 /** What a callback decides. */
 enum qms_verdict {
@@ -112,15 +113,6 @@ struct qms_credential {
     struct qms_bytes agent_id; /* the id asked for; empty: the broker assigns */
 };
 
-/** A token bucket that a credential grants. */
-struct qms_limit_rate {
-    uint64_t per_second; /* 0: not granted, what is configured holds */
-    uint64_t burst;      /* what may be used at once; 0: one second's worth */
-};
-struct qms_limits {
-    struct qms_limit_rate streams, bytes, datagrams;
-};
-
 /** What an authenticator grants; zeroed before on_hello. */
 struct qms_grant {
     /* The id that the credential itself names, lent; empty: the one asked for stands.  The core
@@ -128,8 +120,7 @@ struct qms_grant {
     struct qms_bytes agent_id;
     int64_t
         expires_at; /* wall seconds; 0: never.  The core ends the connection then (EXPIRED) */
-    const char *scopes;       /* space-separated, copied by the core; NULL: none */
-    struct qms_limits limits; /* of several grants the lowest rate of each holds */
+    const char *scopes; /* space-separated, copied by the core; NULL: none */
 };
 
 /** One location of the HTTP endpoint. */
@@ -229,6 +220,11 @@ struct qms_module {
     void (*on_close)(void *stream_data, const void *conf, const struct qms_route *route,
                      uint8_t status, qms_time now);
 
+    /** A route is over, whoever refused it and whether or not this module was asked: for logs.
+     * Comes after every on_close, in the worker of the route's opener. */
+    void (*on_log)(void *worker, const void *conf, const struct qms_route *route,
+                   uint8_t status, qms_time now);
+
     const struct qms_http_location *http; /* ends with a NULL path; NULL: none */
 };
 
@@ -246,20 +242,37 @@ __attribute__((format(printf, 2, 3))) QMS_API void qms_diag_error(struct qms_dia
 QMS_API QMS_MUST_CHECK qms_err qms_conf_read_file(struct qms_diag *diag, const char *path,
                                                   struct qms_bytes *out);
 
-/** Memory that all workers share: it is there before the first worker starts, and stays as it
- * is over reloads, crashes of workers and upgrades while name and size stay the same; else it
- * is fresh and all zero.  Asked for by conf_load or `set`; whoever asks for the same name and
- * size gets the same zone, so names begin with the module's.  The handle lives as long as the
- * configuration.  A worker may die between any two stores and none may wait for another: use
- * lock-free atomics, in which zeroes are an empty state and every state is a good one.
- * NULL: the diagnostic is filled (another size under that name, none or more than QMS_ZONE_MAX
- * bytes, too many zones). */
-struct qms_zone;
-#define QMS_ZONE_MAX ((size_t)1 << 30)
-QMS_API struct qms_zone *qms_zone_declare(struct qms_diag *diag, const char *name, size_t size);
-/** In a worker: its memory, aligned to a page, and size (may be NULL).  NULL, 0 while the
- * configuration is being built, so in conf_load too. */
-QMS_API void *qms_zone_memory(const struct qms_zone *zone, size_t *size);
+/** Zeroed memory that lives as long as the configuration, aligned for anything; NULL: out of
+ * memory, the diagnostic is filled. */
+QMS_API void *qms_conf_alloc(struct qms_diag *diag, size_t size);
+/** Reads a part of a CUSTOM directive as a value of `type` (NUMBER, SIZE or TIME); bounds are
+ * those of `d`.  QMS_E_CONFIG: the diagnostic is filled. */
+QMS_API QMS_MUST_CHECK qms_err qms_conf_value(struct qms_diag *diag,
+                                              const struct qms_directive *d,
+                                              enum qms_dtype type, const char *text,
+                                              uint64_t *out);
+/** The place that errors are told at: kept by `set`, it lets conf_load tell one there. */
+struct qms_place {
+    const char *file; /* lives as long as the configuration */
+    unsigned line;
+};
+QMS_API struct qms_place qms_diag_place(const struct qms_diag *diag);
+QMS_API void qms_diag_set_place(struct qms_diag *diag, struct qms_place place);
+
+/** A log to write lines to: a path (relative ones start at the prefix), "stderr", or
+ * "syslog:server=ADDRESS[:PORT]|unix:PATH[,facility=F][,severity=S][,tag=T][,nohostname]".
+ * Named by `set` or conf_load; the master opens it, so workers need no right to, and opens it
+ * again on USR1 and on a reload.  Whoever names the same target gets the same log.  Lines are
+ * gathered in `buffer` bytes (0: each is written at once; 1 MiB at most; none for syslog) for
+ * `flush_for` nanoseconds at most (0: until the buffer is full).  Lives as long as the
+ * configuration. QMS_E_CONFIG, QMS_E_NOMEM: the diagnostic is filled. */
+QMS_API QMS_MUST_CHECK qms_err qms_conf_open_log(struct qms_diag *diag, const char *target,
+                                                 size_t buffer, qms_time flush_for,
+                                                 struct qms_log_file **out);
+/** In a worker: appends a line, which ends with its newline.  It never blocks for long and
+ * never fails: what cannot be written is counted (quicms_log_lines_total) and told in the error
+ * log. */
+QMS_API void qms_log_file_write(struct qms_log_file *log, struct qms_bytes line, qms_time now);
 
 /** Agent id; empty before on_peer for anonymous ones.  Lent while the peer lives. */
 QMS_API struct qms_bytes qms_peer_id(const struct qms_peer *peer);
@@ -271,12 +284,18 @@ QMS_API const void *qms_peer_address(const struct qms_peer *peer);
  * data. */
 QMS_API const void *qms_peer_validated_address(const struct qms_peer *peer);
 QMS_API const char *qms_peer_scopes(const struct qms_peer *peer); /* never NULL */
-/** What the peer's credential grants beside or instead of what is configured; lent while the
- * peer lives, may change at any HELLO, AUTH or reload. */
-QMS_API const struct qms_limits *qms_peer_granted_limits(const struct qms_peer *peer);
 /** Tells the agent it is throttled (THROTTLED of wire.md; at most one a second per `what`:
  * 1 streams, 2 bytes, 3 datagrams). */
 QMS_API void qms_peer_throttled(struct qms_peer *peer, unsigned what, uint64_t retry_after_ms);
+
+/** Number of its connection: counts up from 1 in each worker process. */
+QMS_API uint64_t qms_peer_number(const struct qms_peer *peer);
+/** Slot of the worker that has it, 0 for the first. */
+QMS_API unsigned qms_peer_worker(const struct qms_peer *peer);
+/** Smoothed round-trip time of its connection, the last one known; 0: none yet. */
+QMS_API qms_time qms_peer_rtt(const struct qms_peer *peer);
+/** What its server is called: server_name, or the first address it listens at. */
+QMS_API const char *qms_peer_server_name(const struct qms_peer *peer);
 
 QMS_API struct qms_peer *qms_route_opener(const struct qms_route *route);
 QMS_API struct qms_peer *
@@ -293,6 +312,18 @@ QMS_API qms_time qms_route_opened_at(const struct qms_route *route);
  * "default" where none fits.  There are as many as the configuration has blocks, so it may be a
  * label. Lives as long as the configuration in force. */
 QMS_API const char *qms_route_block_name(const struct qms_route *route);
+/** When the opener was told the RESULT, and when the first payload byte towards it came; 0: not
+ * yet, or never. */
+QMS_API qms_time qms_route_answered_at(const struct qms_route *route);
+QMS_API qms_time qms_route_first_byte_at(const struct qms_route *route);
+/** Id of the agent that took the route; empty: nobody (yet), or a service. */
+QMS_API struct qms_bytes qms_route_acceptor_id(const struct qms_route *route);
+/** Label of why the broker or a module refused it; NULL: neither did. */
+QMS_API const char *qms_route_reason(const struct qms_route *route);
+/** QUIC stream id on the opener's connection. */
+QMS_API int64_t qms_route_stream_id(const struct qms_route *route);
+/** W3C Trace Context that the opener sent, well-formed and of 55 bytes; empty: none. */
+QMS_API struct qms_bytes qms_route_traceparent(const struct qms_route *route);
 
 /** Answers a request at the HTTP endpoint, once, before the handler returns.  `body` is copied.
  */

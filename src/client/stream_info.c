@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "client/client_i.h"
+#include "proto/trace.h"
 
 static void keep(struct qms_bytes *field, struct qms_bytes from, uint8_t **at)
 {
@@ -249,7 +250,8 @@ qms_err qms_open_set_accept_deadline(struct qms_open *p, uint64_t ms)
 
 qms_err qms_open_set_traceparent(struct qms_open *p, const char *text)
 {
-    if (text == NULL || strlen(text) != sizeof(p->traceparent)) {
+    if (text == NULL ||
+        !qms_traceparent_ok((struct qms_bytes){(const uint8_t *)text, strlen(text)})) {
         return QMS_E_INVALID;
     }
     memcpy(p->traceparent, text, sizeof(p->traceparent));

@@ -11,6 +11,7 @@
 #include "core/broker_state.h"
 #include "core/channel_remote.h"
 #include "core/leg.h"
+#include "core/logs.h"
 #include "core/peer.h"
 
 #define TICK QMS_SECOND
@@ -101,6 +102,15 @@ void qms_broker_use_stats(struct qms_broker *b, struct qms_stats_page *page)
     qms_stats_set(page, QMS_S_START_TIME, (uint64_t)qms_clock_wall());
 }
 
+static void count_log_lines(struct qms_broker *b)
+{
+    uint64_t lines, lost;
+
+    qms_logs_count(b->conf, &lines, &lost);
+    qms_stats_add(b->stats, QMS_S_LOG_LINES_WRITTEN, lines);
+    qms_stats_add(b->stats, QMS_S_LOG_LINES_LOST, lost);
+}
+
 static void reap(struct qms_broker *b)
 {
     struct qms_list *node;
@@ -118,6 +128,8 @@ void qms_broker_free(struct qms_broker *b)
     }
     reap(b);
     qms_chain_stop(&b->chain);
+    qms_logs_flush(b->conf);
+    count_log_lines(b);
     broker_destroy(b);
 }
 
@@ -191,6 +203,7 @@ static void tick(struct qms_broker *b, qms_time now)
     b->tick_at = now + TICK;
     qms_chain_tick(&b->chain, b->conf, now);
     qms_stats_set(b->stats, QMS_S_BUFFERS, qms_blob_total());
+    count_log_lines(b);
     QMS_LIST_FOREACH_SAFE(node, next, &b->peers) {
         qms_peer_tick(QMS_CONTAINER(node, struct qms_peer, node), now);
     }
@@ -205,6 +218,7 @@ void qms_broker_turn(struct qms_broker *b, qms_time now)
         tick(b, b->now);
     }
     reap(b);
+    qms_logs_turn(b->conf, b->now);
 }
 
 qms_time qms_broker_next_at(const struct qms_broker *b)
@@ -215,7 +229,9 @@ qms_time qms_broker_next_at(const struct qms_broker *b)
         !qms_list_empty(&b->reap)) {
         return b->now;
     }
-    return top != NULL && top->at < b->tick_at ? top->at : b->tick_at;
+    qms_time at = qms_logs_next_at(b->conf);
+    at = b->tick_at < at ? b->tick_at : at;
+    return top != NULL && top->at < at ? top->at : at;
 }
 
 /* ---- reload and end ---- */
@@ -240,6 +256,8 @@ void qms_broker_reload(struct qms_broker *b, struct qms_conf *conf, qms_time now
         return;
     }
     b->now = now > b->now ? now : b->now;
+    qms_logs_flush(old);
+    count_log_lines(b);
     b->conf = qms_conf_ref(conf);
     b->chain.modules = conf->modules;
     qms_peer_limits(b);

@@ -35,7 +35,8 @@ struct qms_broker {
     struct qms_list ending; /* legs that are over, see leg.h */
     struct qms_list routes; /* all that are not over */
     size_t peer_count, route_count, admitted;
-    qms_time now; /* of the newest turn or event */
+    uint64_t peer_number; /* of the newest peer */
+    qms_time now;         /* of the newest turn or event */
     qms_time tick_at;
     uint64_t epoch; /* of the newest claim in the directory */
     bool draining;
@@ -51,6 +52,8 @@ struct qms_peer {
     struct qms_link *link;       /* NULL once gone */
     unsigned refs;
     unsigned server; /* index in conf->servers */
+    uint64_t number; /* counts up from 1 */
+    qms_time rtt;    /* last seen; 0: none yet */
     enum qms_peer_state state;
     uint8_t close_code; /* how it ended; for the counters */
     const char *carrier;
@@ -64,7 +67,6 @@ struct qms_peer {
     int64_t expires_at; /* wall seconds; 0: never */
     qms_time expire_at; /* the same on the broker's clock */
     char *scopes;       /* NULL: none */
-    struct qms_limits granted;
     unsigned auth_failures;
     qms_time connected_at;
     /* STATS_REQUEST by interval: one at a time, a new one replaces it. */

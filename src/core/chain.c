@@ -101,13 +101,6 @@ static const char *merge_scopes(struct qms_chain_auth *out, const char *scopes)
     return NULL;
 }
 
-static void merge_rate(struct qms_limit_rate *out, const struct qms_limit_rate *more)
-{
-    if (more->per_second != 0 && (out->per_second == 0 || more->per_second < out->per_second)) {
-        *out = *more;
-    }
-}
-
 /* Adds a grant to what was granted before; the label of what is wrong with it, or NULL. */
 static const char *merge(struct qms_chain_auth *out, const struct qms_credential *cred,
                          const struct qms_grant *grant)
@@ -121,9 +114,6 @@ static const char *merge(struct qms_chain_auth *out, const struct qms_credential
         (out->expires_at == 0 || grant->expires_at < out->expires_at)) {
         out->expires_at = grant->expires_at;
     }
-    merge_rate(&out->limits.streams, &grant->limits.streams);
-    merge_rate(&out->limits.bytes, &grant->limits.bytes);
-    merge_rate(&out->limits.datagrams, &grant->limits.datagrams);
     return wrong;
 }
 
@@ -367,5 +357,14 @@ void qms_chain_close(const struct qms_chain *c, const struct qms_route_conf *blo
             c->modules[i]->on_close(stream_data + c->stream_at[i], block->module_conf[i], route,
                                     status, now);
         }
+    }
+}
+
+void qms_chain_log(const struct qms_chain *c, const struct qms_route_conf *block,
+                   const struct qms_route *route, uint8_t status, qms_time now)
+{
+    EACH(c, i, on_log)
+    {
+        c->modules[i]->on_log(c->worker[i], block->module_conf[i], route, status, now);
     }
 }

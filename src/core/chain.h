@@ -27,7 +27,6 @@ struct qms_chain_auth {
     uint64_t accepted;  /* bit i: module i accepted the credential */
     int64_t expires_at; /* the earliest of the grants; 0: never */
     bool refused_by_authenticator;
-    struct qms_limits limits;
     size_t id_len; /* 0: the credential names no id */
     char id[QMS_NAME_MAX];
     char scopes[QMS_SCOPES_MAX];
@@ -97,5 +96,8 @@ bool qms_chain_watch(const struct qms_chain *c, const struct qms_server_conf *se
 void qms_chain_close(const struct qms_chain *c, const struct qms_route_conf *block,
                      uint8_t *stream_data, const struct qms_route *route, size_t asked,
                      uint8_t status, qms_time now);
+/** Behind qms_chain_close, for every route. */
+void qms_chain_log(const struct qms_chain *c, const struct qms_route_conf *block,
+                   const struct qms_route *route, uint8_t status, qms_time now);
 
 #endif

@@ -138,7 +138,8 @@ struct qms_conf {
     size_t module_count;
     void **module_conf, **quic_module_conf, **http_module_conf;
 
-    struct qms_zone *zones; /* declared ones (core/zone.h); NULL: none */
+    struct qms_log_file **logs; /* beyond the error log; core/logs.h */
+    size_t log_count;
 
     /* Private to conf*.c. */
     struct qms_arena *arena; /* strings and arrays above */
@@ -185,11 +186,11 @@ struct qms_conf *qms_conf_load(const char *file, const struct qms_conf_env *env,
 QMS_MUST_CHECK qms_err qms_conf_pack(const struct qms_conf *conf, uint8_t **out, size_t *len);
 struct qms_conf *qms_conf_load_packed(struct qms_bytes pack, const char *file,
                                       const struct qms_conf_env *env, struct qms_diag *diag);
-/** Where the descriptors of the root directories stand, in an order that depends on the text of
- * the configuration only.  Fills up to `max` slots (may be NULL, 0); returns how many there
- * are. The configuration owns what is in its slots. */
+/** Where the descriptors of the root directories and, behind them, of the logs stand, in an
+ * order that depends on the text of the configuration only.  Fills up to `max` slots (may be
+ * NULL, 0); returns how many there are. The configuration owns what is in its slots. */
 size_t qms_conf_root_slots(struct qms_conf *conf, int **slots, size_t max);
-#define QMS_CONF_ROOTS_MAX 128
+#define QMS_CONF_ROOTS_MAX 128 /* logs among them */
 /** Whole configuration in force, with all defaults and includes resolved (`quicms -T`). */
 void qms_conf_dump(const struct qms_conf *conf, void (*put)(void *arg, const char *text),
                    void *arg);

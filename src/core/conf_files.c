@@ -188,6 +188,16 @@ const char *qms_conf_path(struct qms_arena *arena, const char *base, const char 
                             base[0] != 0 && base[strlen(base) - 1] == '/' ? "" : "/", path);
 }
 
+void *qms_conf_alloc(struct qms_diag *diag, size_t size)
+{
+    void *memory = qms_arena_alloc(diag->conf->arena, size);
+
+    if (memory == NULL) {
+        (void)qms_diag_nomem(diag);
+    }
+    return memory;
+}
+
 qms_err qms_conf_read_file(struct qms_diag *diag, const char *path, struct qms_bytes *out)
 {
     struct qms_conf *conf = diag->conf;

@@ -12,7 +12,7 @@
 #include "core/conf_pack.h"
 #include "core/conf_parse.h"
 #include "core/diag.h"
-#include "core/zone.h"
+#include "core/logs.h"
 
 static struct qms_conf *conf_new(const char *file, const struct qms_conf_env *env, bool packed)
 {
@@ -55,7 +55,7 @@ void qms_conf_unref(struct qms_conf *conf)
     for (size_t i = 0; i < conf->server_count; i++) {
         qms_route_conf_fini(&conf->servers[i]);
     }
-    qms_zones_drop(conf);
+    qms_logs_fini(conf);
     size_t n = qms_conf_root_slots(conf, roots, QMS_CONF_ROOTS_MAX);
     for (size_t i = 0; i < n && i < QMS_CONF_ROOTS_MAX; i++) {
         if (*roots[i] >= 0) {

@@ -308,6 +308,12 @@ qms_err qms_conf_apply_default(void *object, const struct qms_directive *d,
     return qms_conf_apply(object, d, argc, argv, diag);
 }
 
+qms_err qms_conf_value(struct qms_diag *diag, const struct qms_directive *d,
+                       enum qms_dtype type, const char *text, uint64_t *out)
+{
+    return qms_conf_scalar(d, type, text, diag, out);
+}
+
 void qms_conf_copy_field(void *to, const void *from, const struct qms_directive *d)
 {
     bool text = d->type == QMS_D_STRING || d->type == QMS_D_PATH;

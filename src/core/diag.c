@@ -33,6 +33,16 @@ void qms_diag_error(struct qms_diag *diag, const char *format, ...)
     va_end(ap);
 }
 
+struct qms_place qms_diag_place(const struct qms_diag *diag)
+{
+    return (struct qms_place){diag->file, diag->line};
+}
+
+void qms_diag_set_place(struct qms_diag *diag, struct qms_place place)
+{
+    qms_diag_at(diag, place.file, place.line);
+}
+
 qms_err qms_diag_nomem(struct qms_diag *diag)
 {
     qms_diag_error(diag, "Out of memory.");

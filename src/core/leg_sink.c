@@ -10,6 +10,9 @@ static qms_err sink_data(void *arg, struct qms_blob *blob, size_t off, size_t le
     if (leg->st == NULL || leg->send_done) {
         return QMS_E_CLOSED;
     }
+    if (leg->opener && leg->route->first_byte_at == 0) {
+        leg->route->first_byte_at = qms_peer_now(leg->peer);
+    }
     qms_err err = qms_session_write(leg->st, blob, off, len);
     leg->unacked += err == QMS_OK ? len : 0;
     return err;
@@ -65,6 +68,7 @@ static void sink_result(void *arg, const struct qms_result *r)
         return;
     }
     leg->answered = true;
+    qms_route_answered(route, r->acceptor, qms_peer_now(leg->peer));
     qms_timer_stop(route->broker, &route->deadline);
 
     if (route->bidi) {

@@ -15,13 +15,13 @@
 #include "base/mem.h"
 #include "core/cert.h"
 #include "core/diag.h"
+#include "core/logs.h"
 #include "core/master_i.h"
 #include "core/master_sockets.h"
 #include "core/pidfile.h"
 #include "core/privileges.h"
 #include "core/reload_answer.h"
 #include "core/worker_channel.h"
-#include "core/zone.h"
 
 #define POLL_MAX   65
 #define KILL_AFTER (5 * QMS_SECOND)
@@ -187,6 +187,7 @@ static qms_err prepare(struct qms_master *m, struct qms_diag *diag)
     qms_err err = qms_privileges_check(conf, diag);
 
     err = err == QMS_OK ? open_log(conf, diag) : err;
+    err = err == QMS_OK ? qms_logs_open(conf, diag) : err;
     if (err == QMS_OK) {
         m->pid_file = qms_strndup(conf->pid_file, strlen(conf->pid_file));
         err = m->pid_file != NULL ? qms_pidfile_take(m->pid_file, &m->pid_fd, diag)
@@ -196,7 +197,6 @@ static qms_err prepare(struct qms_master *m, struct qms_diag *diag)
         qms_reload_answer_drop(m->pid_file);
         err = qms_sockets_open(conf, diag);
     }
-    err = err == QMS_OK ? qms_zones_give(conf, NULL, diag) : err;
     err = err == QMS_OK ? qms_cert_provision(conf, m->env, qms_clock_wall(), diag) : err;
     if (err == QMS_OK && conf->daemon != 0) {
         err = qms_master_daemonize(&m->ready_fd, diag);

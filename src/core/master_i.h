@@ -84,7 +84,7 @@ void qms_master_reload(struct qms_master *m);
 void qms_master_reload_heard(struct qms_master *m, struct qms_slot *slot, const char *error);
 /** Self-signed certificates are due: mints or switches, and hands them to the workers. */
 void qms_master_renew(struct qms_master *m);
-/** USR1: opens the log by its name again, here and in the workers. */
+/** USR1: opens the logs by their names again, here and in the workers. */
 void qms_master_reopen_log(struct qms_master *m);
 
 /** Goes to the background.  In the terminal's process this does not return: it waits until the

@@ -12,11 +12,11 @@
 #include "core/cert.h"
 #include "core/conf_restart.h"
 #include "core/diag.h"
+#include "core/logs.h"
 #include "core/master_i.h"
 #include "core/master_sockets.h"
 #include "core/reload_answer.h"
 #include "core/worker_channel.h"
-#include "core/zone.h"
 
 static qms_err pack_file(const struct qms_conf *conf, int *fd, struct qms_diag *diag)
 {
@@ -51,7 +51,7 @@ static void send_all(struct qms_master *m, const struct qms_message *msg, const 
     }
 }
 
-/* Same order of roots and zones as the worker finds. */
+/* Same order of roots as the worker finds. */
 static void send_conf(struct qms_master *m, int pack_fd)
 {
     struct qms_message msg = {.order = QMS_ORDER_RELOAD, .fds = {pack_fd}, .fd_count = 1};
@@ -61,7 +61,6 @@ static void send_conf(struct qms_master *m, int pack_fd)
     for (size_t i = 0; i < n; i++) {
         msg.fds[msg.fd_count++] = *slots[i];
     }
-    msg.fd_count += qms_zones_fds(m->conf, msg.fds + msg.fd_count);
     send_all(m, &msg, "configuration");
 }
 
@@ -71,8 +70,8 @@ static qms_err put_in_force(struct qms_master *m, struct qms_conf *conf, struct 
     int fd = -1;
     qms_err err = qms_sockets_share(conf, m->conf, diag);
 
+    err = err == QMS_OK ? qms_logs_open(conf, diag) : err;
     err = err == QMS_OK ? qms_cert_provision(conf, m->env, qms_clock_wall(), diag) : err;
-    err = err == QMS_OK ? qms_zones_give(conf, m->conf, diag) : err;
     err = err == QMS_OK ? pack_file(conf, &fd, diag) : err;
     if (err != QMS_OK) {
         qms_conf_unref(conf);
@@ -188,13 +187,15 @@ void qms_master_renew(struct qms_master *m)
 
 void qms_master_reopen_log(struct qms_master *m)
 {
-    struct qms_message msg = {.order = QMS_ORDER_LOG, .fd_count = 1};
+    struct qms_message msg = {.order = QMS_ORDER_LOG};
 
+    qms_logs_reopen(m->conf);
     if (qms_log_open(m->conf->error_log, m->conf->log_level) != QMS_OK) {
         qms_log(QMS_LOG_ERROR, "log not opened again path=%s error=\"%s\"", m->conf->error_log,
                 strerror(errno));
-        return;
     }
+    msg.slot = qms_logs_fingerprint(m->conf);
     msg.fds[0] = qms_log_fd();
+    msg.fd_count = 1 + qms_logs_fds(m->conf, msg.fds + 1);
     send_all(m, &msg, "log");
 }

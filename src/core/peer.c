@@ -77,6 +77,7 @@ qms_err qms_peer_new(struct qms_broker *b, unsigned server, struct qms_link *lin
     p->on_gone = on_gone;
     p->gone_arg = arg;
     p->connected_at = link->now;
+    p->number = ++b->peer_number;
     p->rtt_at = link->now + RTT_EVERY;
     qms_list_append(&b->peers, &p->node);
     b->peer_count++;
@@ -167,6 +168,7 @@ static void collect(struct qms_peer *p, const struct qms_link_stats *s)
 {
     struct qms_stats_page *page = p->broker->stats;
 
+    p->rtt = s->rtt_smoothed > 0 ? s->rtt_smoothed : p->rtt;
     qms_stats_add(page, QMS_S_INVERSIONS, s->priority_inversions - p->seen_inversions);
     qms_stats_add(page, QMS_S_PACKETS_LOST, s->packets_lost - p->seen_lost);
     qms_stats_add(page, QMS_S_DROPPED_QUEUE, s->datagrams_dropped - p->seen_dropped);

@@ -33,11 +33,6 @@ const char *qms_peer_scopes(const struct qms_peer *peer)
     return peer->scopes != NULL ? peer->scopes : "";
 }
 
-const struct qms_limits *qms_peer_granted_limits(const struct qms_peer *peer)
-{
-    return &peer->granted;
-}
-
 void qms_peer_throttled(struct qms_peer *peer, unsigned what, uint64_t retry_after_ms)
 {
     struct qms_control m = {.type = QMS_MSG_THROTTLED, .u.throttled = {what, retry_after_ms}};
@@ -52,4 +47,29 @@ void qms_peer_throttled(struct qms_peer *peer, unsigned what, uint64_t retry_aft
     if (qms_session_send(peer->session, &m) == QMS_OK) {
         qms_stats_add(peer->broker->stats, QMS_S_THROTTLED, 1);
     }
+}
+
+uint64_t qms_peer_number(const struct qms_peer *peer)
+{
+    return peer->number;
+}
+
+unsigned qms_peer_worker(const struct qms_peer *peer)
+{
+    return peer->broker->mesh != NULL ? qms_mesh_slot(peer->broker->mesh) : 0;
+}
+
+qms_time qms_peer_rtt(const struct qms_peer *peer)
+{
+    struct qms_link_stats s;
+
+    qms_peer_link_stats(peer, &s);
+    return s.rtt_smoothed > 0 ? s.rtt_smoothed : peer->rtt;
+}
+
+const char *qms_peer_server_name(const struct qms_peer *peer)
+{
+    const struct qms_server_conf *server = qms_peer_server(peer);
+
+    return server->server_name != NULL ? server->server_name : server->listens[0].text;
 }

@@ -27,6 +27,11 @@ struct qms_route *qms_route_begin_remote(struct qms_broker *b, const struct qms_
         memcpy(r->target, h->target.data, r->target_len);
     }
     r->opened_at = now;
+    r->stream_id = -1;
+    r->traced = qms_traceparent_ok(h->traceparent);
+    if (r->traced) {
+        memcpy(r->traceparent, h->traceparent.data, sizeof(r->traceparent));
+    }
     r->stream_data = (uint8_t *)r + head;
     qms_list_append(&b->routes, &r->node);
     b->route_count++;
@@ -71,6 +76,7 @@ static void count_end(struct qms_route *r, qms_time now)
     struct qms_broker *b = r->broker;
 
     qms_chain_close(&b->chain, r->block, r->stream_data, r, r->asked, r->status, now);
+    qms_chain_log(&b->chain, r->block, r, r->status, now);
     qms_stats_sub(b->stats, QMS_S_ROUTES, 1);
     qms_stats_stream(b->stats, r->kind, r->status);
     qms_stats_observe(b->stats, QMS_H_ROUTE_DURATION,
@@ -91,6 +97,7 @@ static void end(struct qms_route *r)
     b->route_count--;
     qms_peer_unref(r->acceptor);
     qms_peer_unref(r->opener);
+    qms_free((char *)(uintptr_t)r->taken_by);
     qms_free(r);
 }
 
@@ -112,6 +119,15 @@ void qms_route_set_acceptor(struct qms_route *r, struct qms_peer *acceptor)
 {
     r->acceptor = qms_peer_ref(acceptor);
     qms_route_reload(r);
+}
+
+void qms_route_answered(struct qms_route *r, struct qms_bytes acceptor, qms_time now)
+{
+    r->answered_at = now;
+    /* One of this worker is known already; without memory the name stays unknown. */
+    if (r->acceptor == NULL && r->taken_by == NULL && acceptor.len > 0) {
+        r->taken_by = qms_strndup((const char *)acceptor.data, acceptor.len);
+    }
 }
 
 struct qms_peer *qms_route_opener(const struct qms_route *route)
@@ -158,4 +174,38 @@ const char *qms_route_block_name(const struct qms_route *route)
 qms_time qms_route_opened_at(const struct qms_route *route)
 {
     return route->opened_at;
+}
+
+qms_time qms_route_answered_at(const struct qms_route *route)
+{
+    return route->answered_at;
+}
+
+qms_time qms_route_first_byte_at(const struct qms_route *route)
+{
+    return route->first_byte_at;
+}
+
+struct qms_bytes qms_route_acceptor_id(const struct qms_route *route)
+{
+    if (route->acceptor != NULL) {
+        return qms_peer_id(route->acceptor);
+    }
+    return route->taken_by != NULL ? qms_str(route->taken_by, strlen(route->taken_by))
+                                   : (struct qms_bytes){0};
+}
+
+const char *qms_route_reason(const struct qms_route *route)
+{
+    return route->reason;
+}
+
+int64_t qms_route_stream_id(const struct qms_route *route)
+{
+    return route->stream_id;
+}
+
+struct qms_bytes qms_route_traceparent(const struct qms_route *route)
+{
+    return qms_str(route->traceparent, route->traced ? sizeof(route->traceparent) : 0);
 }

@@ -5,6 +5,7 @@
 #define QMS_CORE_ROUTE_H
 
 #include "core/broker_state.h"
+#include "proto/trace.h"
 
 struct qms_leg;
 
@@ -27,10 +28,15 @@ struct qms_route {
     size_t asked;   /* modules that know of it */
     size_t target_len;
     char target[QMS_NAME_MAX];
-    uint64_t forward, reverse; /* payload bytes */
-    qms_time opened_at;
-    struct qms_timer deadline; /* for the RESULT */
-    uint8_t *stream_data;      /* the modules', behind the struct */
+    const char *reason;   /* label of the refusal; NULL: none */
+    const char *taken_by; /* id of an acceptor at another worker (qms_free); NULL: not told */
+    int64_t stream_id;    /* on the opener's connection */
+    bool traced;          /* the next is there, and well-formed */
+    char traceparent[QMS_TRACEPARENT_LEN];
+    uint64_t forward, reverse;                      /* payload bytes */
+    qms_time opened_at, answered_at, first_byte_at; /* 0: not yet */
+    struct qms_timer deadline;                      /* for the RESULT */
+    uint8_t *stream_data;                           /* the modules', behind the struct */
 };
 
 /** With one reference, for its caller.  NULL: out of memory. */
@@ -47,5 +53,7 @@ void qms_route_unref(struct qms_route *r);
 /** Keeps the first status that is not OK. */
 void qms_route_note(struct qms_route *r, uint8_t status);
 void qms_route_set_acceptor(struct qms_route *r, struct qms_peer *acceptor);
+/** The opener is told the RESULT; `acceptor` is who gave it, empty where nobody did. */
+void qms_route_answered(struct qms_route *r, struct qms_bytes acceptor, qms_time now);
 
 #endif

@@ -65,6 +65,9 @@ static struct qms_route_header onward(const struct qms_route *route,
     to.priority = route->priority;
     to.source = qms_str(route->opener->id, route->opener->id_len);
     to.stream_token = (struct qms_bytes){0};
+    if (!qms_traceparent_ok(h->traceparent)) {
+        to.traceparent = (struct qms_bytes){0}; /* W3C: what cannot be read begins anew */
+    }
     to.has_original = false;
     to.original_target = (struct qms_bytes){0};
     to.has_group_seq = false;
@@ -186,6 +189,7 @@ static struct qms_leg *begin(struct qms_peer *p, struct qms_session_stream *st,
     if ((leg = qms_leg_open(route, st)) == NULL) {
         qms_route_note(route, QMS_CODE_BUSY);
     }
+    route->stream_id = st->link_stream != NULL ? st->link_stream->id : -1;
     qms_route_unref(route); /* the leg has a reference of its own */
     return leg;
 }
@@ -206,7 +210,7 @@ void qms_router_on_route(struct qms_session_stream *st, const struct qms_route_h
         return;
     }
     struct qms_result r = qms_router_result_of(&why);
-    qms_stats_label(p->broker->stats, QMS_F_ROUTE_REFUSED,
-                    why.label != NULL ? why.label : qms_code_name((uint64_t)why.code));
+    leg->route->reason = why.label != NULL ? why.label : qms_code_name((uint64_t)why.code);
+    qms_stats_label(p->broker->stats, QMS_F_ROUTE_REFUSED, leg->route->reason);
     qms_leg_refuse(leg, &r);
 }

@@ -54,6 +54,9 @@
     X(THROTTLED, "quicms_throttled_total", "", COUNTER, SUM,                                   \
       "THROTTLED messages sent to agents.")                                                    \
     X(BUFFERS, "quicms_buffer_bytes", "", GAUGE, SUM, "Payload bytes held in memory.")         \
+    X(LOG_LINES_WRITTEN, "quicms_log_lines_total", "result=\"written\"", COUNTER, SUM,         \
+      "Lines of logs other than the error log.")                                               \
+    X(LOG_LINES_LOST, "quicms_log_lines_total", "result=\"lost\"", COUNTER, SUM, "")           \
     X(INVERSIONS, "quicms_priority_inversions_total", "", COUNTER, SUM,                        \
       "Packets sent while a more urgent stream waited.")                                       \
     X(PACKETS_LOST, "quicms_packets_lost_total", "", COUNTER, SUM,                             \

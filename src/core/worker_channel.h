@@ -4,14 +4,15 @@
 #ifndef QMS_CORE_WORKER_CHANNEL_H
 #define QMS_CORE_WORKER_CHANNEL_H
 
-#include "core/zone.h"
+#include "core/conf.h"
 
 enum qms_order {
     /* to the worker */
-    QMS_ORDER_RELOAD = 1, /* fds: the pack, the root directories in slot order, the zones */
-    QMS_ORDER_LOG,        /* fds: the log, opened anew */
-    QMS_ORDER_QUIT,       /* finish what is under way, then leave */
-    QMS_ORDER_STOP,       /* leave at once */
+    QMS_ORDER_RELOAD = 1, /* fds: the pack, then the root directories in slot order */
+    QMS_ORDER_LOG,  /* fds: the error log, then the others, opened anew; slot: their fingerprint
+                     */
+    QMS_ORDER_QUIT, /* finish what is under way, then leave */
+    QMS_ORDER_STOP, /* leave at once */
     QMS_ORDER_PEER, /* slot: a worker has come; fds: what is shared with it, arena, eventfd */
     QMS_ORDER_LOST, /* slot: its worker is gone */
     /* to the master */
@@ -20,8 +21,7 @@ enum qms_order {
     QMS_ORDER_FAILED    /* text: why it cannot start */
 };
 
-/* Within the kernel's SCM_MAX_FD of 253. */
-#define QMS_ORDER_FDS_MAX (1 + QMS_CONF_ROOTS_MAX + QMS_ZONES_MAX)
+#define QMS_ORDER_FDS_MAX (QMS_CONF_ROOTS_MAX + 1)
 
 struct qms_message {
     enum qms_order order;

@@ -7,10 +7,10 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/diag.h"
+#include "core/logs.h"
 #include "core/master_sockets.h"
 #include "core/worker_channel.h"
 #include "core/worker_i.h"
-#include "core/zone.h"
 
 /* Longest time that streams under way get when the master was killed. */
 #define ORPHAN_FOR (2 * QMS_SECOND)
@@ -30,7 +30,7 @@ static qms_err take_roots(struct qms_conf *conf, struct qms_message *m, struct q
     int *slots[QMS_CONF_ROOTS_MAX];
     size_t n = qms_conf_root_slots(conf, slots, QMS_CONF_ROOTS_MAX);
 
-    if (n + 1 > m->fd_count) {
+    if (n + 1 != m->fd_count) {
         qms_diag_error(diag, "%zu root directories came for %zu.", m->fd_count - 1, n);
         return QMS_E_PROTOCOL;
     }
@@ -39,15 +39,6 @@ static qms_err take_roots(struct qms_conf *conf, struct qms_message *m, struct q
         m->fds[i + 1] = -1;
     }
     return QMS_OK;
-}
-
-/* Behind the pack and the roots. */
-static qms_err take_zones(struct qms_worker *w, struct qms_conf *conf,
-                          const struct qms_message *m, struct qms_diag *diag)
-{
-    size_t before = 1 + qms_conf_root_slots(conf, NULL, 0);
-
-    return qms_zones_take(conf, w->conf, m->fds + before, m->fd_count - before, diag);
 }
 
 static struct qms_conf *unpack(struct qms_worker *w, struct qms_message *m,
@@ -64,9 +55,8 @@ static struct qms_conf *unpack(struct qms_worker *w, struct qms_message *m,
     struct qms_conf *conf = qms_conf_load_packed(bytes, w->conf->file, w->env, diag);
     qms_memzero(pack, len);
     qms_free(pack);
-    if (conf != NULL &&
-        (take_roots(conf, m, diag) != QMS_OK || take_zones(w, conf, m, diag) != QMS_OK ||
-         qms_sockets_share(conf, w->conf, diag) != QMS_OK)) {
+    if (conf != NULL && (take_roots(conf, m, diag) != QMS_OK ||
+                         qms_sockets_share(conf, w->conf, diag) != QMS_OK)) {
         qms_conf_unref(conf);
         return NULL;
     }
@@ -95,6 +85,21 @@ static void reload(struct qms_worker *w, struct qms_message *m)
     qms_channel_say(w->channel, QMS_ORDER_RELOADED, diag.text);
 }
 
+static void take_logs(struct qms_worker *w, struct qms_message *m)
+{
+    if (m->fd_count == 0) {
+        return;
+    }
+    qms_log_set_fd(m->fds[0]);
+    m->fds[0] = -1;
+    if (qms_logs_take(w->conf, m->fds + 1, m->fd_count - 1, m->slot)) {
+        m->fd_count = 1;
+    } else {
+        qms_log(QMS_LOG_ERROR,
+                "logs not opened again: this worker keeps an older configuration");
+    }
+}
+
 static void obey(struct qms_worker *w, struct qms_message *m)
 {
     switch (m->order) {
@@ -102,10 +107,7 @@ static void obey(struct qms_worker *w, struct qms_message *m)
         reload(w, m);
         break;
     case QMS_ORDER_LOG:
-        if (m->fd_count == 1) {
-            qms_log_set_fd(m->fds[0]);
-            m->fd_count = 0;
-        }
+        take_logs(w, m);
         break;
     case QMS_ORDER_PEER:
     case QMS_ORDER_LOST:

@@ -3,13 +3,13 @@
 #include "proto/route.h"
 
 #include "proto/field.h"
+#include "proto/trace.h"
 
 #define AT(type, field)  QMS_AT(type, struct qms_route_header, field)
 #define ALL_FLAGS        (QMS_ROUTE_IDEMPOTENT | QMS_ROUTE_NO_RESULT | QMS_ROUTE_FRAMED)
 #define HANDLE_MAX       ((UINT64_C(1) << 60) - 1)
 #define CONTENT_TYPE_MAX 128
 #define META_MAX         2048
-#define TRACEPARENT_LEN  55
 
 static const struct qms_field fields[] = {
     QMS_BYTE(flags, .max = ALL_FLAGS),     QMS_BYTE(priority), QMS_SMALL(kind),
@@ -28,7 +28,7 @@ static const struct qms_field tlvs[] = {
     QMS_NUMBER(accept_deadline_ms, .tlv = 0x04, .has = AT(bool, has_deadline)),
     QMS_BYTES(content_type, .tlv = 0x06, .max = CONTENT_TYPE_MAX),
     QMS_BYTES(meta, .tlv = 0x08, .max = META_MAX),
-    QMS_BYTES(traceparent, .tlv = 0x0A, .min = TRACEPARENT_LEN),
+    QMS_BYTES(traceparent, .tlv = 0x0A, .min = QMS_TRACEPARENT_LEN),
     QMS_BYTES(stream_token, .tlv = 0x0B),
     QMS_GROUP(original, .tlv = 0x0C, .has = AT(bool, has_original)),
     QMS_NUMBER(length_hint, .tlv = 0x0E, .has = AT(bool, has_length)),

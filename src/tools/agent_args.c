@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/trace.h"
+
 enum {
     OPT_URL = 256,
     OPT_ID,
@@ -24,6 +26,7 @@ enum {
     OPT_CONGESTION,
     OPT_UDP_PAYLOAD,
     OPT_META,
+    OPT_TRACEPARENT,
     OPT_ECHO,
     OPT_OUT,
     OPT_COUNT
@@ -44,6 +47,7 @@ static const struct option options[] = {
     {"congestion", required_argument, NULL, OPT_CONGESTION},
     {"max-udp-payload", required_argument, NULL, OPT_UDP_PAYLOAD},
     {"meta", required_argument, NULL, OPT_META},
+    {"traceparent", required_argument, NULL, OPT_TRACEPARENT},
     {"echo", no_argument, NULL, OPT_ECHO},
     {"out", required_argument, NULL, OPT_OUT},
     {"count", required_argument, NULL, OPT_COUNT},
@@ -83,7 +87,8 @@ static const char usage[] =
     "  --token T | --token-file F       credential\n"
     "  --ca F | --pin SHA256 | --insecure  how the broker is known\n"
     "  --priority N|critical|high|normal|low|background\n"
-    "  --meta TEXT   --timeout SECONDS   --json   --quiet\n"
+    "  --meta TEXT   --traceparent 00-TRACE-SPAN-FLAGS\n"
+    "  --timeout SECONDS   --json   --quiet\n"
     "  --congestion cubic|reno|bbr       --max-udp-payload BYTES\n"
     "See quicms-agent(1) for exit codes.\n";
 
@@ -269,6 +274,13 @@ static bool take(struct agent_args *a, int opt, const char *value, char *error)
     case OPT_META:
         a->meta = value;
         return true;
+    case OPT_TRACEPARENT:
+        a->traceparent = value;
+        return qms_traceparent_ok((struct qms_bytes){(const uint8_t *)value, strlen(value)}) ||
+               fail(error,
+                    "--traceparent %.100s: a W3C traceparent is wanted, such as "
+                    "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01.",
+                    value);
     case OPT_ECHO:
         a->echo = true;
         return true;
@@ -332,6 +344,10 @@ static bool check(const struct agent_args *a, char *error)
     if (a->meta != NULL && a->command != AGENT_SEND && a->command != AGENT_OPEN &&
         a->command != AGENT_REQUEST) {
         return fail(error, "--meta belongs to send, open and request.");
+    }
+    if (a->traceparent != NULL && a->command != AGENT_SEND && a->command != AGENT_OPEN &&
+        a->command != AGENT_REQUEST) {
+        return fail(error, "--traceparent belongs to send, open and request.");
     }
     if (a->target.kind == QMS_KIND_TOPIC && a->command != AGENT_SEND &&
         a->command != AGENT_DATAGRAM) {

@@ -33,6 +33,9 @@ struct qms_stream *agent_open(struct agent *a, unsigned flags, uint64_t length,
     if (err == QMS_OK && length != UINT64_MAX) {
         err = qms_open_set_length_hint(p, length);
     }
+    if (err == QMS_OK && a->args.traceparent != NULL) {
+        err = qms_open_set_traceparent(p, a->args.traceparent);
+    }
     if (err == QMS_OK) {
         err = qms_stream_open(a->conn, a->args.target.kind, a->args.target.name, flags,
                               a->args.priority, p, callbacks, arg, &st);

@@ -226,7 +226,8 @@ static void on_closed(struct qms_stream *st, void *arg, qms_err err)
 static void announce(struct incoming *in)
 {
     struct qms_stream *st = in->st;
-    struct qms_bytes source = qms_stream_source(st), meta = qms_stream_meta(st);
+    struct qms_bytes source = qms_stream_source(st), meta = qms_stream_meta(st),
+                     trace = qms_stream_traceparent(st);
     json_t *object = event(in, "stream");
     char safe[512];
 
@@ -237,6 +238,10 @@ static void announce(struct incoming *in)
               qms_stream_is_bidi(st) ? "bidirectional" : "unidirectional",
               (unsigned)qms_stream_forward_priority(st), meta.len > 0 ? ", meta " : "",
               agent_escape(meta, safe, sizeof(safe)));
+    if (object != NULL && trace.len > 0) {
+        (void)json_object_set_new(object, "traceparent",
+                                  json_stringn((const char *)trace.data, trace.len));
+    }
     if (object != NULL) {
         (void)json_object_set_new(object, "bidirectional",
                                   json_boolean(qms_stream_is_bidi(st)));

@@ -146,6 +146,19 @@ static void header_fields_pass_and_the_brokers_own_do_not(void **state)
     assert_false(i->has_original);
 }
 
+static void a_traceparent_that_is_none_is_not_passed_on(void **state)
+{
+    struct world *w = *state;
+    static const char trace[] = "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    struct qms_route_header h = {.kind = QMS_KIND_AGENT,
+                                 .target = qms_str("bob", 3),
+                                 .traceparent = qms_str(trace, sizeof(trace) - 1)};
+
+    assert_non_null(agent_open_with(w->a, true, &h));
+    settle(&w->f);
+    assert_string_equal(agent_incoming(w->b, 0)->traceparent, "");
+}
+
 static void hops_from_an_agent_are_a_protocol_error(void **state)
 {
     struct world *w = *state;
@@ -657,6 +670,7 @@ int main(void)
         QMS_TEST(unidirectional_streams_carry_bytes),
         QMS_TEST(unidirectional_refusal_reaches_the_opener),
         QMS_TEST(header_fields_pass_and_the_brokers_own_do_not),
+        QMS_TEST(a_traceparent_that_is_none_is_not_passed_on),
         QMS_TEST(hops_from_an_agent_are_a_protocol_error),
         QMS_TEST(unknown_agent_is_offline_at_once),
         QMS_TEST(refusal_and_its_reason_reach_the_opener),
