@@ -396,6 +396,8 @@ void qms_leg_on_acked(struct qms_session_stream *st, uint64_t len)
     leg->unacked -= len < leg->unacked ? len : leg->unacked;
     leg->peer->bytes_out += len;
     qms_stats_add(broker_of(leg)->stats, QMS_S_STREAM_BYTES_OUT, len);
+    qms_stats_level(broker_of(leg)->stats, QMS_S_LEVEL_BYTES_BACKGROUND,
+                    leg->opener ? leg->reverse : leg->forward, len);
     if (leg->ch != NULL) {
         leg->ch->ops->credit(leg->ch, len);
     }

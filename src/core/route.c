@@ -62,6 +62,7 @@ struct qms_route *qms_route_begin(struct qms_peer *opener, const struct qms_rout
         opener->routes++;
         opener->streams_total++;
         qms_stats_add(r->broker->stats, QMS_S_ROUTES, 1);
+        qms_stats_level(r->broker->stats, QMS_S_LEVEL_STREAMS_BACKGROUND, r->priority, 1);
     }
     return r;
 }

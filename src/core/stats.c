@@ -26,6 +26,14 @@ void qms_stats_restart(struct qms_stats_page *p)
     }
 }
 
+/* The five rows of a table stand in this order, and the named priorities 64 apart: 0, 64, 128,
+ * 192, 255. */
+void qms_stats_level(struct qms_stats_page *p, enum qms_stats_id background, uint8_t priority,
+                     uint64_t by)
+{
+    qms_stats_add(p, (enum qms_stats_id)(background + (priority + 32U) / 64), by);
+}
+
 unsigned qms_stats_status(uint64_t code)
 {
     if (code <= QMS_CODE_TOO_EARLY) {

@@ -28,6 +28,26 @@
     X(STREAM_BYTES_IN, "quicms_stream_bytes_total", "direction=\"in\"", COUNTER, SUM,          \
       "Payload bytes of streams from and to agents.")                                          \
     X(STREAM_BYTES_OUT, "quicms_stream_bytes_total", "direction=\"out\"", COUNTER, SUM, "")    \
+    X(LEVEL_STREAMS_BACKGROUND, "quicms_priority_streams_total", "priority=\"background\"",    \
+      COUNTER, SUM,                                                                            \
+      "Routed streams that were opened, by the named priority nearest to theirs.")             \
+    X(LEVEL_STREAMS_LOW, "quicms_priority_streams_total", "priority=\"low\"", COUNTER, SUM,    \
+      "")                                                                                      \
+    X(LEVEL_STREAMS_NORMAL, "quicms_priority_streams_total", "priority=\"normal\"", COUNTER,   \
+      SUM, "")                                                                                 \
+    X(LEVEL_STREAMS_HIGH, "quicms_priority_streams_total", "priority=\"high\"", COUNTER, SUM,  \
+      "")                                                                                      \
+    X(LEVEL_STREAMS_CRITICAL, "quicms_priority_streams_total", "priority=\"critical\"",        \
+      COUNTER, SUM, "")                                                                        \
+    X(LEVEL_BYTES_BACKGROUND, "quicms_priority_bytes_total", "priority=\"background\"",        \
+      COUNTER, SUM,                                                                            \
+      "Payload bytes of streams that agents acknowledged, by the priority they then had.")     \
+    X(LEVEL_BYTES_LOW, "quicms_priority_bytes_total", "priority=\"low\"", COUNTER, SUM, "")    \
+    X(LEVEL_BYTES_NORMAL, "quicms_priority_bytes_total", "priority=\"normal\"", COUNTER, SUM,  \
+      "")                                                                                      \
+    X(LEVEL_BYTES_HIGH, "quicms_priority_bytes_total", "priority=\"high\"", COUNTER, SUM, "")  \
+    X(LEVEL_BYTES_CRITICAL, "quicms_priority_bytes_total", "priority=\"critical\"", COUNTER,   \
+      SUM, "")                                                                                 \
     X(DATAGRAMS_IN, "quicms_datagrams_total", "direction=\"in\"", COUNTER, SUM,                \
       "Datagrams from and to agents.")                                                         \
     X(DATAGRAMS_OUT, "quicms_datagrams_total", "direction=\"out\"", COUNTER, SUM, "")          \
@@ -199,6 +219,11 @@ static inline uint64_t qms_stats_get(const struct qms_stats_page *p, enum qms_st
 {
     return __atomic_load_n(&p->words[id], __ATOMIC_RELAXED);
 }
+
+/** Counts under the row of the five, from `background` up to critical, whose named priority
+ * (QMS_PRIORITY_BACKGROUND .. _CRITICAL) is nearest to `priority`. */
+void qms_stats_level(struct qms_stats_page *p, enum qms_stats_id background, uint8_t priority,
+                     uint64_t by);
 
 /** Column of a status in the tables above, and its label. */
 unsigned qms_stats_status(uint64_t code);

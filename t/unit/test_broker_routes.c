@@ -614,6 +614,41 @@ static void priority_changes_reach_the_other_leg(void **state)
     assert_int_equal(i->priority_changes, 1);
 }
 
+/* Each urgency under the named one that is nearest to it; bytes under what it is by then. */
+static void streams_and_bytes_are_counted_by_priority(void **state)
+{
+    static const struct {
+        uint8_t priority;
+        unsigned level;
+    } edges[] = {{0, 0},   {31, 0},  {32, 1},  {95, 1},  {96, 2},
+                 {159, 2}, {160, 3}, {223, 3}, {224, 4}, {255, 4}};
+    struct world *w = *state;
+    uint64_t streams[5] = {0}, bytes[5] = {0};
+
+    for (size_t i = 0; i < sizeof(edges) / sizeof(edges[0]); i++) {
+        struct stream *o = agent_open(w->a, QMS_KIND_AGENT, "bob", false, edges[i].priority);
+        stream_pour(o, 1000 + i);
+        streams[edges[i].level]++;
+        bytes[edges[i].level] += 1000 + i;
+    }
+    settle(&w->f);
+    struct stream *o = agent_open(w->a, QMS_KIND_AGENT, "bob", true, QMS_PRIORITY_NORMAL);
+    settle(&w->f);
+    assert_int_equal(
+        qms_session_set_priority(o->st, 3, QMS_PRIORITY_CRITICAL, QMS_PRIORITY_LOW), QMS_OK);
+    settle(&w->f);
+    stream_pour(o, 70);
+    stream_pour(agent_incoming(w->b, 10), 7);
+    settle(&w->f);
+    streams[2]++;
+    bytes[4] += 70;
+    bytes[1] += 7;
+    for (unsigned i = 0; i < 5; i++) {
+        assert_int_equal(counted(&w->f, QMS_S_LEVEL_STREAMS_BACKGROUND + i), streams[i]);
+        assert_int_equal(counted(&w->f, QMS_S_LEVEL_BYTES_BACKGROUND + i), bytes[i]);
+    }
+}
+
 static void a_new_urgency_is_set_on_the_acceptors_leg(void **state)
 {
     struct world *w = *state;
@@ -692,6 +727,7 @@ int main(void)
         QMS_TEST(every_combination_of_half_closes_ends_both_legs),
         QMS_TEST(a_route_to_oneself_works),
         QMS_TEST(priority_changes_reach_the_other_leg),
+        QMS_TEST(streams_and_bytes_are_counted_by_priority),
         QMS_TEST(a_new_urgency_is_set_on_the_acceptors_leg),
         QMS_TEST(urgency_of_the_way_back_is_set_on_the_openers_leg),
         QMS_TEST(replies_of_the_target_follow_when_it_goes_away),
