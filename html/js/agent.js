@@ -128,6 +128,7 @@ export class Agent {
   #contexts = new Map();
   #nextHandle = 0;
   #pings = [];
+  #stats = [];
   #datagramMax = 0;
 
   /**
@@ -190,6 +191,9 @@ export class Agent {
         await this.#control.write(wire.pong(body));
       } else if (type === Message.PONG) {
         this.#pings.shift()?.();
+      } else if (type === Message.STATS) {
+        c.varint();
+        this.#stats.shift()?.(wire.decodeStats(c));
       } else if (type === Message.DGRAM_BIND) {
         this.#contexts.set(c.varint(), {kind: c.varint(), name: c.name()});
       } else if (type === Message.DGRAM_UNBIND) {
@@ -331,6 +335,13 @@ export class Agent {
     await this.#control.write(wire.ping(crypto.getRandomValues(new Uint8Array(8))));
     await answered;
     return performance.now() - from;
+  }
+
+  /** The connection as the broker sees it: see decodeStats() of wire.js. */
+  async stats() {
+    const answered = new Promise((resolve) => this.#stats.push(resolve));
+    await this.#control.write(wire.statsRequest(1));
+    return answered;
   }
 
   close(code = 0, reason = '') {

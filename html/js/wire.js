@@ -8,6 +8,7 @@ export const Priority = {BACKGROUND: 0, LOW: 64, NORMAL: 128, HIGH: 192, CRITICA
 export const Message = {
   HELLO: 0x01, WELCOME: 0x03, REFUSED: 0x05, GOAWAY: 0x07, PRIORITY: 0x13, DGRAM_BIND: 0x15,
   DGRAM_UNBIND: 0x17, STREAM_STATUS: 0x19, PING: 0x1d, PONG: 0x1f, THROTTLED: 0x20,
+  STATS_REQUEST: 0x21, STATS: 0x22,
 };
 const CODE_NAMES = [
   'ok', 'internal', 'protocol', 'unsupported', 'unauthenticated', 'forbidden', 'not_found',
@@ -118,10 +119,24 @@ export const hello = ({id = '', token, software}) =>
     software ? tlv(0x02, utf8(software)) : new Uint8Array(0),
     token ? tlv(0x03, concat(varint(1), utf8(token))) : new Uint8Array(0));
 export const ping = (bytes) => control(Message.PING, bytes);
+export const statsRequest = (request) => control(Message.STATS_REQUEST, varint(request), varint(0));
 export const pong = (bytes) => control(Message.PONG, bytes);
 export const priority = (handle, {forward, reverse, opener = 0}) =>
   control(Message.PRIORITY, varint(handle), Uint8Array.of(opener,
     (forward === undefined ? 0 : 1) | (reverse === undefined ? 0 : 2), forward ?? 0, reverse ?? 0));
+
+const STATS_FIELDS = ['rttSmoothed', 'rttLatest', 'rttMin', 'congestionWindow', 'bytesInFlight', 'packetsSent',
+  'packetsReceived', 'packetsLost', 'bytesSent', 'bytesReceived', 'streamsOpen', 'streamsClosed', 'datagramsSent',
+  'datagramsReceived', 'datagramsDropped'];
+
+/** Counters of a STATS message behind its request number; round-trip times in microseconds. */
+export function decodeStats(cursor) {
+  const tlvs = cursor.tlvs();
+  return Object.fromEntries(STATS_FIELDS.map((name, i) => {
+    const bytes = tlvs.get(2 * i + 2);
+    return [name, bytes ? decodeVarint(bytes) : 0];
+  }));
+}
 
 /** ROUTE header with its stream type. */
 export function route({kind, target, priority: urgency, handle, flags = 0, meta}) {

@@ -9,6 +9,10 @@
 #define QMS_WEB_FIELDS(X)                                                                      \
     X("x-content-type-options", "nosniff")                                                     \
     X("referrer-policy", "no-referrer")                                                        \
+    X("cross-origin-opener-policy", "same-origin")                                             \
+    X("cross-origin-resource-policy", "same-origin")                                           \
+    X("x-frame-options", "DENY")                                                               \
+    X("permissions-policy", "camera=(), geolocation=(), microphone=()")                        \
     X("content-security-policy",                                                               \
       "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "                             \
       "connect-src 'self' https:; object-src 'none'; base-uri 'none'; "                        \

@@ -8,6 +8,7 @@ import './datagrams.mjs';
 import './codes.mjs';
 import './ends.mjs';
 import './web.mjs';
+import './dashboard.mjs';
 import './shutdown.mjs';
 
 await run(setup);

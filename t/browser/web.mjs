@@ -3,18 +3,7 @@
 import {createHash} from 'node:crypto';
 import {readFileSync} from 'node:fs';
 import {env, equal, launch, native, offline, online, test} from './lib.mjs';
-import {shared} from './shared.mjs';
-
-/** A fresh page of `url` whose errors and policy violations gather in `problems`. */
-async function visit(url, options = {}) {
-  const context = await shared.browser.newContext(options);
-  const page = await context.newPage();
-  const problems = [];
-  page.on('pageerror', (e) => problems.push(String(e)));
-  page.on('console', (m) => { if (['error', 'warning'].includes(m.type())) problems.push(m.text()); });
-  await page.goto(url);
-  return {context, page, problems};
-}
+import {visit} from './look.mjs';
 
 async function connectForm(page, id) {
   await page.fill('#id', id);
@@ -24,7 +13,7 @@ async function connectForm(page, id) {
 }
 
 test('the form of the page finds its broker, connects, sends and shows what came', async () => {
-  const {context, page, problems} = await visit(`${env('QMS_HTTP')}/`);
+  const {context, page, problems} = await visit(`${env('QMS_HTTP')}/agent/`);
   const echo = native('echo-4', 'listen', '--echo');
   await online('echo-4');
   await page.waitForFunction((url) => document.querySelector('#url').value === url, env('QMS_WT'));
@@ -49,7 +38,7 @@ test('the form of the page finds its broker, connects, sends and shows what came
 });
 
 test('a file chosen in the page arrives whole, and what arrives can be saved whole', async () => {
-  const {context, page, problems} = await visit(`${env('QMS_HTTP')}/`, {acceptDownloads: true});
+  const {context, page, problems} = await visit(`${env('QMS_HTTP')}/agent/`, {acceptDownloads: true});
   const bytes = Buffer.from(Array.from({length: 100_000}, (_, i) => (i * 7) & 0xff));
   const echo = native('echo-5', 'listen', '--echo');
   await online('echo-5');
@@ -66,7 +55,7 @@ test('a file chosen in the page arrives whole, and what arrives can be saved who
 });
 
 test('the form says why it was refused, and can be used again', async () => {
-  const {context, page} = await visit(`${env('QMS_HTTP')}/`);
+  const {context, page} = await visit(`${env('QMS_HTTP')}/agent/`);
   await page.fill('#token', 'wrong');
   await page.click('#connect-button');
   await page.waitForSelector('#status[data-state=bad]');
@@ -77,7 +66,7 @@ test('the form says why it was refused, and can be used again', async () => {
 });
 
 test('the page fits a phone and a desktop without scrolling sideways, with many agents too', async () => {
-  const {context, page} = await visit(`${env('QMS_HTTP')}/`);
+  const {context, page} = await visit(`${env('QMS_HTTP')}/agent/`);
   const long = native(`agent-${'with-a-very-long-name'.repeat(5)}`, 'listen');
   await page.waitForSelector('#agents button:has-text("agent-with-a-very-long-name")', {timeout: 15_000});
   for (const width of [320, 390, 768, 1280]) {
@@ -100,9 +89,9 @@ test('plain GET over HTTP/3 serves the files below html', async () => {
   const address = new URL(env('QMS_WT')).host;
   const forced = await overHttp3(address, env('QMS_SPKI'));
   const page = await (await forced.newContext()).newPage();
-  const response = await page.goto(`https://${address}/`);
+  const response = await page.goto(`https://${address}/agent/`);
   equal(response.status(), 200, 'status');
-  equal(await page.title(), 'quicms', 'title');
+  equal(await page.title(), 'quicms · agent', 'title');
   equal(await page.evaluate(() => performance.getEntriesByType('navigation')[0].nextHopProtocol), 'h3', 'protocol');
   await page.waitForSelector('#status:text-is("not connected")');
   equal((await page.goto(`https://${address}/absent`)).status(), 404, 'status of an absent file');
@@ -116,9 +105,9 @@ test('a file is the same over HTTP/1.1 and HTTP/3, with the same type, policy an
   const page = await (await forced.newContext()).newPage();
   const fetched = {};
   const fields = ['content-type', 'content-length', 'cache-control', 'content-security-policy', 'x-content-type-options',
-    'referrer-policy'];
+    'referrer-policy', 'cross-origin-opener-policy', 'cross-origin-resource-policy', 'x-frame-options', 'permissions-policy'];
   const types = {'/': 'text/html; charset=utf-8', '/style.css': 'text/css; charset=utf-8',
-    '/js/page.js': 'text/javascript; charset=utf-8', '/icon.svg': 'image/svg+xml'};
+    '/agent/': 'text/html; charset=utf-8', '/agent/agent.js': 'text/javascript; charset=utf-8', '/icon.svg': 'image/svg+xml'};
   for (const origin of [env('QMS_HTTP'), `https://${address}`]) {
     await page.goto(`${origin}/`);
     fetched[origin] = await page.evaluate(async ([paths, names]) => Promise.all(paths.map(async (path) => {
@@ -130,7 +119,7 @@ test('a file is the same over HTTP/1.1 and HTTP/3, with the same type, policy an
   const [plain, h3] = Object.values(fetched);
   equal(h3, plain, 'answers over HTTP/3');
   for (const {path, status, hash, fields: values} of plain) {
-    const file = readFileSync(new URL(`../../html${path === '/' ? '/index.html' : path}`, import.meta.url));
+    const file = readFileSync(new URL(`../../html${path.endsWith('/') ? `${path}index.html` : path}`, import.meta.url));
     equal([status, values[0], values[1]], [200, types[path], String(file.length)], path);
     equal(hash, Array.from(createHash('sha256').update(file).digest()), `bytes of ${path}`);
     if (values.some((v) => v === null)) throw new Error(`${path} lacks a field: ${JSON.stringify(values)}`);
@@ -143,7 +132,7 @@ test('with a certificate from files the page connects without hashes, from both 
   const forced = await overHttp3(address, env('QMS_FILES_SPKI'));
   for (const origin of [env('QMS_FILES_HTTP'), `https://${address}`]) {
     const page = await (await forced.newContext()).newPage();
-    await page.goto(`${origin}/`);
+    await page.goto(`${origin}/agent/`);
     equal(await page.evaluate(async (url) => typeof await (await import('/js/broker.js')).certificateHashes(url),
       env('QMS_FILES_WT')), 'undefined', `hashes at ${origin}`);
     await page.fill('#url', env('QMS_FILES_WT'));

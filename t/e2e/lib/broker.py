@@ -14,7 +14,7 @@ import time
 import urllib.request
 
 BUILD = os.environ.get('QUICMS_BUILD') or os.path.join(os.path.dirname(__file__), '../../../build')
-HTML = os.path.abspath(os.path.join(os.path.dirname(__file__), '../../../html'))
+HTML = os.path.abspath(os.path.join(BUILD, 'www'))
 # A prefix for the broker's command, such as valgrind with its options.
 WRAP = shlex.split(os.environ.get('QMS_WRAP', ''))
 # Worker processes of every broker that does not say so itself.

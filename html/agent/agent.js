@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: MIT
-// The page around js/agent.js: forms, the list of agents, a log of what arrived.
-import {Agent, errorCode, readAll, writeAll} from './agent.js';
-import {brokerUrl, certificateHashes} from './broker.js';
-import {codeName, Kind, text, utf8} from './wire.js';
+// The page around the client: forms, the list of agents, a log of what arrived.
+import {Agent, errorCode, readAll, writeAll} from '/js/agent.js';
+import {brokerUrl, certificateHashes} from '/js/broker.js';
+import {$, element} from '/js/dom.js';
+import {duration, figure, size} from '/js/format.js';
+import {codeName, Kind, text, utf8} from '/js/wire.js';
 
-const $ = (id) => document.getElementById(id);
 const LOG_LINES = 200;
 const PREVIEW_BYTES = 200;
 const TAKE_AT_MOST = 256 << 20; // a page keeps what arrives in memory
 const LIST_EVERY = 2000;
 let agent; // while it is connected
-
-function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
 
 /** Adds a line; `parts` are texts and elements. */
 function log(parts, bad = false) {
@@ -39,24 +34,6 @@ function describe(error) {
   if (code === undefined) return String(error?.message || error);
   const name = codeName(code);
   return error.message && error.message !== name ? `${error.message} (${name}, code ${code})` : `${name} (code ${code})`;
-}
-
-/** Two digits where there would be less, else none behind the point. */
-const figure = (x) => (x >= 9.95 || x === 0 ? String(Math.round(x)) : x.toPrecision(2));
-
-function size(bytes) {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  let i = 0;
-  for (; bytes >= 999.5 && i < units.length - 1; i++) bytes /= 1000;
-  return `${i === 0 ? bytes : figure(bytes)} ${units[i]}`;
-}
-
-function duration(seconds) {
-  if (seconds < 0.9995) return `${figure(seconds * 1000)} ms`;
-  if (seconds < 100) return `${Math.floor(seconds)} s`;
-  if (seconds < 6000) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 172800) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / 86400)} d`;
 }
 
 /** What a stream or datagram carried: its text where it is short text, else a link to save it. */
