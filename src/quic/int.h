@@ -14,14 +14,14 @@
 
 #include <ngtcp2/ngtcp2.h>
 
+#include "base/dgramq.h"
 #include "base/heap.h"
 #include "base/map.h"
+#include "base/sched.h"
 #include "quic/cid.h"
-#include "quic/dgramq.h"
 #include "quic/endpoint.h"
 #include "quic/peek.h"
 #include "quic/proven.h"
-#include "quic/sched.h"
 #include "quic/stream.h"
 #include "quic/tls_int.h"
 #include "quic/token.h"

@@ -7,8 +7,8 @@
 #include <ngtcp2/ngtcp2.h>
 
 #include "base/link.h"
+#include "base/sched.h"
 #include "quic/blocked.h"
-#include "quic/sched.h"
 
 /** Pieces offered to ngtcp2 at once. */
 #define QMS_STREAM_VECS 16

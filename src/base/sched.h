@@ -5,11 +5,11 @@
  * `guard` is given to whoever has waited longest, whatever its level, so that nothing starves.
  * Retransmissions are outside: ngtcp2 sends lost data before any new data.
  */
-#ifndef QMS_QUIC_SCHED_H
-#define QMS_QUIC_SCHED_H
+#ifndef QMS_BASE_SCHED_H
+#define QMS_BASE_SCHED_H
 
 #include "base/list.h"
-#include "quic/prioq.h"
+#include "base/prioq.h"
 
 /** Packets in a row that a stream gets before its equals have their turn. */
 #define QMS_SCHED_TURN 4

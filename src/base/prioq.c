@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Rings of equals, chained by their first nodes from the most urgent down. */
-#include "quic/prioq.h"
+#include "base/prioq.h"
 
 /* Gives the place of `old` in the chain of levels to `node`, which may be NULL: level gone. */
 static void replace_first(struct qms_prioq *q, struct qms_prioq_node *old,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Datagrams that wait to be sent: bounded in bytes, most urgent first. */
-#ifndef QMS_QUIC_DGRAMQ_H
-#define QMS_QUIC_DGRAMQ_H
+#ifndef QMS_BASE_DGRAMQ_H
+#define QMS_BASE_DGRAMQ_H
 
-#include "quic/prioq.h"
+#include "base/prioq.h"
 
 struct qms_dgram {
     struct qms_prioq_node node; /* first */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Two orders over the same nodes: by urgency, and by how long each has waited. */
-#include "quic/sched.h"
+#include "base/sched.h"
 
 void qms_sched_init(struct qms_sched *s, unsigned guard)
 {

@@ -5,8 +5,8 @@
  * linked to the first nodes of the levels next to it.  An idle connection pays two pointers,
  * and nothing here can run out of memory.
  */
-#ifndef QMS_QUIC_PRIOQ_H
-#define QMS_QUIC_PRIOQ_H
+#ifndef QMS_BASE_PRIOQ_H
+#define QMS_BASE_PRIOQ_H
 
 #include <quicms/types.h>
 

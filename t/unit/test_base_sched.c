@@ -4,8 +4,8 @@
 
 #include "base/mem.h"
 #include "qms_test.h"
-#include "quic/dgramq.h"
-#include "quic/sched.h"
+#include "base/dgramq.h"
+#include "base/sched.h"
 
 #define NODES 300
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "quic/dgramq.h"
+#include "base/dgramq.h"
 
 /* Counted for each datagram beside its payload, so that empty ones are bounded too. */
 #define SHARE sizeof(struct qms_dgram)
