@@ -2,8 +2,8 @@
 /* Both ends of the same levels: sent from the top, dropped from the bottom. */
 #include <string.h>
 
-#include "base/mem.h"
 #include "base/dgramq.h"
+#include "base/mem.h"
 
 /* Counted for each datagram beside its payload, so that empty ones are bounded too. */
 #define SHARE sizeof(struct qms_dgram)

@@ -44,6 +44,7 @@ struct qms_link_stats {
     uint64_t send_buffered;       /* bytes queued and not acknowledged, all streams */
     uint64_t priority_inversions; /* packets sent while a more urgent stream waited */
     bool early_data_accepted;
+    bool partial; /* only payload and streams are known: no packets, no round trips */
 };
 
 /* Send side and receive side of one stream. */

@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "client/client_i.h"
-#include "client/loop.h"
 
 /* Callbacks may cause events (a stream opened and killed at once) and sending may too; what is
  * left after this many rounds waits for the next turn, so that one turn always ends. */
@@ -47,7 +46,7 @@ qms_err qms_client_new(struct qms_client **out)
         return err;
     }
     client->now = qms_clock_now();
-    err = qms_loop_new(client, &client->driver);
+    err = qms_driver_new(client, &client->driver);
     if (err != QMS_OK) {
         qms_client_free(client);
         return err;

@@ -6,8 +6,9 @@
  * close and release whatever it likes at any place, and nothing is freed under anyone's feet:
  * released handles go to a reap list that the end of the turn empties.
  *
- * What a connection stands on is a struct qms_driver: sockets and names (dial.c, loop.c), or in
- * tests a fake link.  connection.c, stream*.c and events.c know only the session.
+ * What a connection stands on is a struct qms_driver: sockets and names (dial.c, loop.c), the
+ * browser's WebTransport (wasm/), or in tests a fake link.  connection.c, stream*.c and
+ * events.c know only the session.
  */
 #ifndef QMS_CLIENT_I_H
 #define QMS_CLIENT_I_H
@@ -56,9 +57,14 @@ struct qms_driver_ops {
 struct qms_driver {
     const struct qms_driver_ops *ops;
 };
+/** The driver of this platform: loop.c's, or in a browser wasm/driver.c's.  QMS_E_NOMEM,
+ * QMS_E_IO (errno). */
+QMS_MUST_CHECK qms_err qms_driver_new(struct qms_client *client, struct qms_driver **out);
 
 /* How one connection gets its link; `dial` of struct qms_connection.  NULL in tests. */
 struct qms_dial;
+/* What its URLs begin with. */
+extern const char qms_dial_scheme[];
 /** Next step of an attempt, at the connection's timer: qms_connection_start or _fail follows.
  */
 void qms_dial_step(struct qms_connection *c, qms_time now);
@@ -227,6 +233,9 @@ struct qms_connection {
     char close_reason[QMS_ERROR_TEXT_MAX];
     bool refused;
     uint64_t last_stats[QMS_CONNECTION_STAT_COUNT];
+    uint64_t broker_stats[QMS_STAT_COUNT]; /* broker_stats.c */
+    qms_time broker_stats_at;              /* asked */
+    bool broker_stats_known, stats_partial;
 };
 
 /** The connection's memory and settings; nothing is started.  Errors of qms_connect. */
@@ -277,6 +286,16 @@ void qms_requests_lost(struct qms_connection *c);
 void qms_requests_clear(struct qms_connection *c);
 /** Has `done` called.  Without memory it is not. */
 void qms_done_note(struct qms_connection *c, qms_done *done, void *arg, qms_err err);
+
+/* broker_stats.c */
+/** Asks the broker for its figures; `done` follows.  Errors as for qms_connection_ping. */
+QMS_MUST_CHECK qms_err qms_broker_stats_ask(struct qms_connection *c, qms_done *done,
+                                            void *arg);
+/** The same, unless it was asked within the last second. */
+void qms_broker_stats_refresh(struct qms_connection *c);
+void qms_broker_stats_on(struct qms_connection *c, const struct qms_control *m);
+/** Puts what the broker told last in the place of what a link cannot know. */
+void qms_broker_stats_fill(const struct qms_connection *c, uint64_t *values);
 
 /* member.c */
 /** The connection is ready: joins and watches what is wanted. */

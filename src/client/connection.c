@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One connection from qms_connect to on_closed: its states, its session, and when its callbacks
  * run. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -399,29 +397,6 @@ struct qms_client *qms_connection_client(const struct qms_connection *c)
 const char *qms_connection_id(const struct qms_connection *c)
 {
     return c->id;
-}
-
-void qms_address_text(const struct sockaddr *sa, char *out, size_t cap)
-{
-    char ip[INET6_ADDRSTRLEN] = "";
-
-    out[0] = '\0';
-    if (sa == NULL) {
-        return;
-    }
-    if (sa->sa_family == AF_INET) {
-        struct sockaddr_in in;
-
-        memcpy(&in, sa, sizeof(in));
-        (void)inet_ntop(AF_INET, &in.sin_addr, ip, sizeof(ip));
-        (void)snprintf(out, cap, "%s:%u", ip, (unsigned)ntohs(in.sin_port));
-    } else if (sa->sa_family == AF_INET6) {
-        struct sockaddr_in6 in6;
-
-        memcpy(&in6, sa, sizeof(in6));
-        (void)inet_ntop(AF_INET6, &in6.sin6_addr, ip, sizeof(ip));
-        (void)snprintf(out, cap, "[%s]:%u", ip, (unsigned)ntohs(in6.sin6_port));
-    }
 }
 
 /* The last known addresses stay readable after the end. */

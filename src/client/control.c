@@ -191,6 +191,9 @@ void qms_connection_on_control(struct qms_session *s, const struct qms_control *
     case QMS_MSG_PRESENCE:
         qms_members_on_presence(c, msg);
         break;
+    case QMS_MSG_STATS:
+        qms_broker_stats_on(c, msg);
+        break;
     default: /* answers to questions that this library does not ask */
         break;
     }

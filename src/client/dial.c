@@ -12,6 +12,8 @@
 #define ALPN          "quicms/1"
 #define RESOLVING_MAX 64
 
+const char qms_dial_scheme[] = "quic://";
+
 struct qms_dial {
     struct qms_connection *c;
     struct qms_url home, url; /* as given to qms_connect, and of this attempt */

@@ -376,7 +376,7 @@ static const struct qms_driver_ops loop_ops = {
     .free = loop_free,
 };
 
-qms_err qms_loop_new(struct qms_client *client, struct qms_driver **out)
+qms_err qms_driver_new(struct qms_client *client, struct qms_driver **out)
 {
     struct qms_loop *l = qms_calloc(1, sizeof(*l));
 

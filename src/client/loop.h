@@ -10,8 +10,6 @@
 /* An endpoint has one set of transport parameters; connections with equal options share it. */
 struct qms_loop_endpoint;
 
-/** QMS_E_NOMEM, QMS_E_IO (errno). */
-QMS_MUST_CHECK qms_err qms_loop_new(struct qms_client *client, struct qms_driver **out);
 /** An endpoint with this configuration, found or made; counts as one use.  NULL: no memory. */
 struct qms_loop_endpoint *qms_loop_use(struct qms_driver *d,
                                        const struct qms_quic_config *config);

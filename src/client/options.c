@@ -51,6 +51,7 @@ void qms_options_fini(struct qms_options *o)
     qms_free(o->keylog_file);
     qms_options_drop_tokens(o);
     qms_free(o->ticket_dir);
+    qms_free(o->web_certificate_url);
     qms_trust_unref(o->trust);
 }
 

@@ -141,6 +141,7 @@ qms_err qms_options_copy(struct qms_options *to, const struct qms_options *from,
     *to = *from;
     to->token = to->agent_id = to->server_name = NULL;
     to->ca_file = to->cert_file = to->key_file = to->keylog_file = to->ticket_dir = NULL;
+    to->web_certificate_url = NULL;
     to->accepted = NULL;
     to->accepted_count = 0;
     if (to->trust != NULL) {
@@ -150,6 +151,7 @@ qms_err qms_options_copy(struct qms_options *to, const struct qms_options *from,
         copy_string(&to->agent_id, from->agent_id) != QMS_OK ||
         copy_string(&to->server_name, from->server_name) != QMS_OK ||
         copy_string(&to->ticket_dir, from->ticket_dir) != QMS_OK ||
+        copy_string(&to->web_certificate_url, from->web_certificate_url) != QMS_OK ||
         (listener && copy_listener(to, from) != QMS_OK)) {
         qms_options_fini(to);
         err = QMS_E_NOMEM;

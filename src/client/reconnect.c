@@ -92,6 +92,7 @@ static void forget_session(struct qms_connection *c)
     c->client->bytes_sent += c->last_stats[QMS_CONNECTION_BYTES_SENT];
     c->client->bytes_received += c->last_stats[QMS_CONNECTION_BYTES_RECEIVED];
     memset(c->last_stats, 0, sizeof(c->last_stats));
+    c->broker_stats_known = false;
 
     while ((node = qms_list_first(&c->confirming)) != NULL) {
         qms_list_remove(node);
@@ -152,11 +153,11 @@ static void attempt(struct qms_connection *c, qms_time now)
 
 bool qms_reconnect_redirect(struct qms_connection *c, struct qms_bytes url)
 {
-    static const char scheme[] = "quic://";
+    size_t scheme = strlen(qms_dial_scheme);
     char *copy;
 
-    if (!enabled(c) || url.len < sizeof(scheme) || url.len > REDIRECT_LENGTH ||
-        memcmp(url.data, scheme, sizeof(scheme) - 1) != 0 || c->redirects >= REDIRECTS_MAX) {
+    if (!enabled(c) || url.len <= scheme || url.len > REDIRECT_LENGTH ||
+        memcmp(url.data, qms_dial_scheme, scheme) != 0 || c->redirects >= REDIRECTS_MAX) {
         return false;
     }
     copy = qms_strndup((const char *)url.data, url.len);

@@ -43,6 +43,8 @@ struct qms_options {
     void *ticket_arg;
     char *ticket_dir; /* or a folder of files */
     bool no_early_data;
+    char *web_certificate_url; /* of browsers (wasm/) */
+    bool web_views;
     qms_time reconnect_min, reconnect_max; /* 0: off */
     size_t max_udp_payload, window_stream, window_connection, send_buffer, max_message;
     /* Of listeners. */

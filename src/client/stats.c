@@ -60,11 +60,18 @@ void qms_connection_read_stats(struct qms_connection *c)
     v[QMS_CONNECTION_DATAGRAMS_DROPPED] = s.datagrams_dropped + c->datagrams_dropped;
     v[QMS_CONNECTION_SEND_BUFFERED] = s.send_buffered;
     v[QMS_CONNECTION_EARLY_DATA_ACCEPTED] = s.early_data_accepted;
+    c->stats_partial = s.partial;
+    if (s.partial) {
+        qms_broker_stats_fill(c, v);
+    }
 }
 
 void qms_connection_stats(struct qms_connection *c, uint64_t *values, size_t count)
 {
     qms_connection_read_stats(c);
+    if (c->stats_partial) {
+        qms_broker_stats_refresh(c);
+    }
     hand_out(values, count, c->last_stats, QMS_CONNECTION_STAT_COUNT);
 }
 

@@ -50,7 +50,7 @@ static qms_err put_field(struct qms_writer *w, const struct qms_field *f, const 
     case QMS_F_GROUP:
         return put_fields(w, f->sub, msg);
     case QMS_F_FIXED:
-        qms_put_bytes(w, (struct qms_bytes){(const uint8_t *)msg + f->at, f->max});
+        qms_put_bytes(w, (struct qms_bytes){(const uint8_t *)msg + f->at, (size_t)f->max});
         return QMS_OK;
     default:
         return qms_field_is_number(f) ? put_number(w, f, msg) : put_bytes(w, f, msg);

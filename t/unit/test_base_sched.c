@@ -2,10 +2,10 @@
 /* Scheduler, level queue and datagram queue: no socket, no clock. */
 #include <string.h>
 
-#include "base/mem.h"
-#include "qms_test.h"
 #include "base/dgramq.h"
+#include "base/mem.h"
 #include "base/sched.h"
+#include "qms_test.h"
 
 #define NODES 300
 
