@@ -80,8 +80,16 @@ bool qms_broker_draining(const struct qms_broker *b);
 struct qms_stats_page *qms_broker_stats(struct qms_broker *b);
 /** Worker memory of the i-th module (for HTTP locations). */
 void *qms_broker_module_worker(struct qms_broker *b, size_t module);
-/** /api/v1/agents: those of this worker: array of {id, carrier, address, connected_for,
- * streams, bytes...}; a new reference, NULL when memory is out. */
-json_t *qms_broker_agents_json(struct qms_broker *b, qms_time now);
+/* What is listed at the HTTP endpoint. */
+enum qms_rows_kind { QMS_ROWS_AGENTS, QMS_ROWS_CONNECTIONS, QMS_ROWS_STREAMS };
+struct qms_rows_query {
+    enum qms_rows_kind kind;
+    uint32_t max;           /* rows */
+    struct qms_bytes agent; /* those that have to do with this id only; empty: all */
+};
+/** Those of this worker, {rows: [...], total: N}, as doc/http.md has them; a new reference,
+ * NULL when memory is out. */
+json_t *qms_broker_rows_json(struct qms_broker *b, const struct qms_rows_query *query,
+                             qms_time now);
 
 #endif

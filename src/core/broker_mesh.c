@@ -135,13 +135,16 @@ static void on_lost(void *arg, unsigned slot)
 
 /* ---- questions ---- */
 
-/* The list of agents, in parts that fit into a message. */
-static void on_ask(struct qms_broker *b, unsigned slot, uint32_t id)
+/* A list, in parts that fit into a message. */
+static void on_ask(struct qms_broker *b, unsigned slot, const struct qms_ring_entry *m,
+                   struct qms_bytes agent)
 {
-    json_t *json = qms_broker_agents_json(b, b->now);
+    struct qms_rows_query query = {
+        .kind = (enum qms_rows_kind)m->code, .max = (uint32_t)m->value, .agent = agent};
+    json_t *json = qms_broker_rows_json(b, &query, b->now);
     char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
     size_t len = text != NULL ? strlen(text) : 0, off = 0;
-    struct qms_ring_entry e = {.type = QMS_MESH_TELL, .id = id};
+    struct qms_ring_entry e = {.type = QMS_MESH_TELL, .id = m->id};
 
     do {
         size_t part = len - off < QMS_BLOB_CHUNK ? len - off : QMS_BLOB_CHUNK;
@@ -182,7 +185,7 @@ static void on_message(void *arg, unsigned slot, const struct qms_ring_entry *m)
         }
         break;
     case QMS_MESH_ASK:
-        on_ask(b, slot, m->id);
+        on_ask(b, slot, m, bytes);
         break;
     case QMS_MESH_TELL:
         if (b->hooks.on_tell != NULL) {

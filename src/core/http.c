@@ -251,7 +251,7 @@ struct qms_http_server *qms_http_start(struct event_base *base, struct qms_broke
     h->broker = broker;
     h->env = env;
     h->board = board;
-    qms_http_agents_start(h, base);
+    qms_http_rows_start(h, base);
     if (start(h, base, diag) != QMS_OK) {
         qms_http_stop(h);
         return NULL;
@@ -272,7 +272,7 @@ void qms_http_stop(struct qms_http_server *h)
     if (h->http != NULL) {
         evhttp_free(h->http);
     }
-    qms_http_agents_stop(h);
+    qms_http_rows_stop(h);
     qms_http_limit_stop(h);
     qms_free(h);
 }

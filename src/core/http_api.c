@@ -160,7 +160,13 @@ bool qms_http_api(struct qms_http *http, const char *path)
     const struct qms_conf *conf = qms_broker_conf(broker);
 
     if (strcmp(path, "/api/v1/agents") == 0) {
-        qms_http_agents(http);
+        qms_http_rows(http, QMS_ROWS_AGENTS);
+    } else if (strcmp(path, "/api/v1/connections") == 0) {
+        qms_http_rows(http, QMS_ROWS_CONNECTIONS);
+    } else if (strcmp(path, "/api/v1/streams") == 0) {
+        qms_http_rows(http, QMS_ROWS_STREAMS);
+    } else if (strcmp(path, "/api/v1/routes") == 0) {
+        qms_http_routes(http);
     } else if (strcmp(path, "/api/v1/workers") == 0) {
         qms_http_json(
             http, json_pack("{s:o}", "workers", qms_http_workers_json(http->server->board)));

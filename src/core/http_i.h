@@ -19,7 +19,7 @@ struct qms_http_server {
     const struct qms_conf_env *env;
     const struct qms_board *board;
     struct event_base *base;
-    struct qms_list questions; /* under way to other workers (http_agents.c) */
+    struct qms_list questions; /* under way to other workers (http_lists.c) */
     uint32_t question_id;      /* of the newest */
     struct evhttp_bound_socket *bound[QMS_HTTP_LISTENERS_MAX];
     size_t bound_count;
@@ -60,10 +60,13 @@ void qms_http_json(struct qms_http *http, json_t *json);
 json_t *qms_http_workers_json(const struct qms_board *board);
 /** Answers with every metric, by name and labels (http_stats.c). */
 void qms_http_stats(struct qms_http *http);
-/** Answers with the agents of all workers, later if others must be asked. */
-void qms_http_agents(struct qms_http *http);
-void qms_http_agents_start(struct qms_http_server *h, struct event_base *base);
-void qms_http_agents_stop(struct qms_http_server *h);
+/** Answers with the agents, connections or streams of all workers, later if others must be
+ * asked; the request's query may have `limit` and `agent`. */
+void qms_http_rows(struct qms_http *http, enum qms_rows_kind kind);
+void qms_http_rows_start(struct qms_http_server *h, struct event_base *base);
+void qms_http_rows_stop(struct qms_http_server *h);
+/** Answers with the route blocks and what was counted under them (http_stats.c). */
+void qms_http_routes(struct qms_http *http);
 
 /** Counts connections and stops accepting at the limit.  QMS_E_NOMEM. */
 QMS_MUST_CHECK qms_err qms_http_limit_start(struct qms_http_server *h, struct event_base *base);

@@ -36,8 +36,8 @@ enum qms_mesh_type {
     QMS_MESH_SNAPSHOT, /* every claim of this worker has been told */
     QMS_MESH_DATAGRAM, /* range: names and payload (router_datagram.c) */
     QMS_MESH_PACKET,   /* range: addresses and UDP payload (the carrier's) */
-    QMS_MESH_ASK,      /* id: question about the agents (http_agents.c) */
-    QMS_MESH_TELL      /* id; range: a part of the answer; a: 1 more follows */
+    QMS_MESH_ASK, /* id; code: enum qms_rows_kind, value: limit, range: agent (http_lists.c) */
+    QMS_MESH_TELL /* id; range: a part of the answer; a: 1 more follows */
 };
 
 struct qms_mesh_events {

@@ -187,8 +187,12 @@ static void walk_histogram(const struct walk *w, unsigned h)
                     });
 }
 
-/* Labels of all pages that are not yet among the first `count`. */
-static size_t collect_labels(unsigned f, char (*out)[QMS_STATS_LABEL_MAX], size_t max)
+const struct qms_stats_page *qms_stats_page_at(size_t i)
+{
+    return pages[i];
+}
+
+size_t qms_stats_labels(enum qms_stats_family f, char (*out)[QMS_STATS_LABEL_MAX], size_t max)
 {
     size_t count = 0;
 
@@ -209,8 +213,7 @@ static size_t collect_labels(unsigned f, char (*out)[QMS_STATS_LABEL_MAX], size_
     return count;
 }
 
-/* A label value in the exposition format: backslash, quote and newline are escaped. */
-static void put_label(char *out, size_t cap, const char *key, const char *value)
+size_t qms_stats_put_label(char *out, size_t cap, const char *key, const char *value)
 {
     int at = snprintf(out, cap, "%s=\"", key);
     size_t len = at > 0 ? (size_t)at : 0;
@@ -221,13 +224,14 @@ static void put_label(char *out, size_t cap, const char *key, const char *value)
         }
         out[len++] = *value == '\n' ? 'n' : *value;
     }
-    snprintf(out + len, cap - len, "\"");
+    len += (size_t)snprintf(out + len, cap - len, "\"");
+    return len;
 }
 
 static void walk_family(const struct walk *w, unsigned f)
 {
     char names[2 * QMS_STATS_LABELS][QMS_STATS_LABEL_MAX];
-    size_t count = collect_labels(f, names, 2 * QMS_STATS_LABELS);
+    size_t count = qms_stats_labels((enum qms_stats_family)f, names, 2 * QMS_STATS_LABELS);
 
     for (size_t k = 0; k < count; k++) {
         char labels[3 * QMS_STATS_LABEL_MAX];
@@ -237,7 +241,7 @@ static void walk_family(const struct walk *w, unsigned f)
                          ? 0
                          : qms_stats_label_get(pages[p], (enum qms_stats_family)f, names[k]);
         }
-        put_label(labels, sizeof(labels), families[f].label, names[k]);
+        qms_stats_put_label(labels, sizeof(labels), families[f].label, names[k]);
         walk_counter(w, families[f].name, families[f].help, labels, value);
     }
 }
@@ -259,4 +263,5 @@ void qms_metrics_walk(void (*each)(void *arg, const struct qms_metric *metric), 
     for (unsigned h = 0; h < QMS_H_COUNT; h++) {
         walk_histogram(&w, h);
     }
+    qms_stats_walk_routes(each, arg);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What modules may know of a peer, and tell it. */
+#include "core/broker_mesh.h"
 #include "core/peer.h"
 
 struct qms_bytes qms_peer_id(const struct qms_peer *peer)
@@ -56,7 +57,7 @@ uint64_t qms_peer_number(const struct qms_peer *peer)
 
 unsigned qms_peer_worker(const struct qms_peer *peer)
 {
-    return peer->broker->mesh != NULL ? qms_mesh_slot(peer->broker->mesh) : 0;
+    return qms_broker_slot(peer->broker);
 }
 
 qms_time qms_peer_rtt(const struct qms_peer *peer)

@@ -10,6 +10,11 @@ static const uint64_t bounds[QMS_H_COUNT][QMS_STATS_HISTOGRAM_MAX + 1] = {
 #undef ROW
 };
 
+const uint64_t *qms_stats_bounds(enum qms_stats_histogram h)
+{
+    return bounds[h];
+}
+
 void qms_stats_restart(struct qms_stats_page *p)
 {
     static const bool gauge[QMS_S_COUNT] = {
@@ -99,6 +104,42 @@ void qms_stats_label(struct qms_stats_page *p, enum qms_stats_family f, const ch
     }
     uint64_t count = __atomic_load_n(&p->labels[f][i].count, __ATOMIC_RELAXED) + 1;
     __atomic_store_n(&p->labels[f][i].count, count, __ATOMIC_RELEASE);
+}
+
+/* As with labels, the last place belongs to "other". */
+static struct qms_stats_route *route_place(struct qms_stats_page *p, const char *block)
+{
+    unsigned i = 0;
+
+    while (i < QMS_STATS_ROUTES && p->routes[i].name[0] != '\0' &&
+           strncmp(p->routes[i].name, block, QMS_STATS_ROUTE_NAME - 1) != 0) {
+        i++;
+    }
+    if (p->routes[i].name[0] == '\0') {
+        strncpy(p->routes[i].name, i < QMS_STATS_ROUTES ? block : "other",
+                QMS_STATS_ROUTE_NAME - 1);
+    }
+    return &p->routes[i];
+}
+
+void qms_stats_route_end(struct qms_stats_page *p, const struct qms_stats_route_end *end)
+{
+    struct qms_stats_route *r = route_place(p, end->block);
+    unsigned bucket = 0;
+
+    while (end->lasted > bounds[QMS_H_ROUTE_DURATION][bucket]) {
+        bucket++;
+    }
+    qms_stats_bump(&r->buckets[bucket], 1);
+    qms_stats_bump(&r->sum, end->lasted);
+    qms_stats_bump(&r->bytes_in, end->forward);
+    qms_stats_bump(&r->bytes_out, end->reverse);
+    qms_stats_bump(&r->streams[qms_stats_status(end->status)], 1);
+    if (end->reason != NULL) {
+        qms_stats_bump(&r->refused[label_slot(p, QMS_F_ROUTE_REFUSED, end->reason)], 1);
+    }
+    __atomic_store_n(&r->count, __atomic_load_n(&r->count, __ATOMIC_RELAXED) + 1,
+                     __ATOMIC_RELEASE);
 }
 
 uint64_t qms_stats_label_get(const struct qms_stats_page *p, enum qms_stats_family f,

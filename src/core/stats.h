@@ -185,6 +185,21 @@ enum qms_stats_family {
 #define QMS_STATS_KINDS    5  /* enum qms_kind */
 #define QMS_STATS_STATUSES 25 /* 0x00..0x16, "application", "unknown" */
 
+#define QMS_STATS_ROUTES 64 /* route blocks; further ones are counted as "other" */
+#define QMS_STATS_ROUTE_NAME                                                                   \
+    64 /* bytes of a block's words, NUL included; longer ones are cut */
+
+/* What ended under one route block. */
+struct qms_stats_route {
+    uint64_t count;                  /* routes; 0: the place is free */
+    char name[QMS_STATS_ROUTE_NAME]; /* written once, before count */
+    uint64_t streams[QMS_STATS_STATUSES];
+    uint64_t refused[QMS_STATS_LABELS + 1]; /* by the labels of QMS_F_ROUTE_REFUSED */
+    uint64_t bytes_in, bytes_out;           /* payload from and to openers */
+    uint64_t buckets[QMS_STATS_HISTOGRAM_MAX + 1],
+        sum; /* durations; bounds of ROUTE_DURATION */
+};
+
 /* One worker's page.  Zeroed memory is a valid empty page. */
 struct qms_stats_page {
     uint64_t words[QMS_S_COUNT];
@@ -197,6 +212,7 @@ struct qms_stats_page {
         uint64_t count;
         char text[QMS_STATS_LABEL_MAX]; /* written once, before count */
     } labels[QMS_F_COUNT][QMS_STATS_LABELS + 1];
+    struct qms_stats_route routes[QMS_STATS_ROUTES + 1];
 };
 
 static inline void qms_stats_bump(uint64_t *word, uint64_t by)
@@ -233,8 +249,19 @@ void qms_stats_stream(struct qms_stats_page *p, unsigned kind, uint64_t status);
 void qms_stats_closed(struct qms_stats_page *p, uint64_t code);
 /** `value` in nanoseconds or bytes. */
 void qms_stats_observe(struct qms_stats_page *p, enum qms_stats_histogram h, uint64_t value);
+/** Upper bounds of its buckets, ended by UINT64_MAX. */
+const uint64_t *qms_stats_bounds(enum qms_stats_histogram h);
 /** Counts under a label: static text of the broker or a module; NULL counts as "other". */
 void qms_stats_label(struct qms_stats_page *p, enum qms_stats_family f, const char *label);
+/** A route that has ended under the block of that name. */
+struct qms_stats_route_end {
+    const char *block;
+    const char *reason; /* NULL: it was not refused */
+    uint8_t status;
+    uint64_t forward, reverse; /* payload bytes */
+    qms_time lasted;
+};
+void qms_stats_route_end(struct qms_stats_page *p, const struct qms_stats_route_end *end);
 /** What was counted under it (tests). */
 uint64_t qms_stats_label_get(const struct qms_stats_page *p, enum qms_stats_family f,
                              const char *label);
@@ -247,5 +274,13 @@ void qms_stats_restart(struct qms_stats_page *p);
 #define QMS_STATS_PAGES 256
 QMS_MUST_CHECK qms_err qms_stats_register(const struct qms_stats_page *page);
 void qms_stats_unregister(const struct qms_stats_page *page);
+/** The i-th page, i below QMS_STATS_PAGES; NULL: none there. */
+const struct qms_stats_page *qms_stats_page_at(size_t i);
+/** Walks what was counted by route block (metrics_routes.c). */
+void qms_stats_walk_routes(void (*each)(void *arg, const struct qms_metric *metric), void *arg);
+/** Labels of a family in all pages, each once; returns how many, at most `max`. */
+size_t qms_stats_labels(enum qms_stats_family f, char (*out)[QMS_STATS_LABEL_MAX], size_t max);
+/** `key="value"` as in the exposition format, escaped, cut to `cap`; returns its length. */
+size_t qms_stats_put_label(char *out, size_t cap, const char *key, const char *value);
 
 #endif

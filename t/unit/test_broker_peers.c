@@ -393,15 +393,66 @@ static void refused_addresses_are_balanced_in_every_module(void **state)
         qms_stats_label_get(qms_broker_stats(f->broker), QMS_F_CONNECT_REFUSED, "probe"), 1);
 }
 
+static json_t *list(struct broker_fixture *f, enum qms_rows_kind kind, uint32_t max,
+                    const char *agent)
+{
+    const struct qms_rows_query query = {
+        .kind = kind, .max = max, .agent = qms_str(agent, strlen(agent))};
+
+    return qms_broker_rows_json(f->broker, &query, fixture_now(f));
+}
+
+static size_t count(const json_t *told, uint64_t total)
+{
+    assert_int_equal(json_integer_value(json_object_get(told, "total")), total);
+    return json_array_size(json_object_get(told, "rows"));
+}
+
+static void lists_are_bounded_and_can_be_of_one_agent(void **state)
+{
+    struct broker_fixture *f = *state;
+    struct agent *a = agent_connect(f, "alice", NULL);
+
+    agent_connect(f, "bob", NULL);
+    agent_open(a, QMS_KIND_AGENT, "bob", true, 77);
+    agent_open(a, QMS_KIND_SERVICE, "echo", true, 1);
+    settle(f);
+    json_t *rows = list(f, QMS_ROWS_STREAMS, 10, "");
+    assert_int_equal(count(rows, 2), 2);
+    json_decref(rows);
+    rows = list(f, QMS_ROWS_STREAMS, 1, "alice");
+    assert_int_equal(count(rows, 2), 1);
+    json_decref(rows);
+    rows = list(f, QMS_ROWS_STREAMS, 10, "bob");
+    assert_int_equal(count(rows, 1), 1);
+    const json_t *one = json_array_get(json_object_get(rows, "rows"), 0);
+    assert_string_equal(json_string_value(json_object_get(one, "agent")), "alice");
+    assert_string_equal(json_string_value(json_object_get(one, "peer")), "bob");
+    assert_string_equal(json_string_value(json_object_get(one, "kind")), "agent");
+    assert_int_equal(json_integer_value(json_object_get(one, "priority")), 77);
+    json_decref(rows);
+    rows = list(f, QMS_ROWS_CONNECTIONS, 0, "");
+    assert_int_equal(count(rows, 2), 0);
+    json_decref(rows);
+    rows = list(f, QMS_ROWS_CONNECTIONS, 10, "bob");
+    one = json_array_get(json_object_get(rows, "rows"), 0);
+    assert_string_equal(json_string_value(json_object_get(one, "state")), "welcomed");
+    assert_int_equal(json_integer_value(json_object_get(one, "connection")), 2);
+    json_decref(rows);
+    rows = list(f, QMS_ROWS_AGENTS, 10, "carol");
+    assert_int_equal(count(rows, 0), 0);
+    json_decref(rows);
+}
+
 static void agents_are_listed_as_json(void **state)
 {
     struct broker_fixture *f = *state;
 
     agent_connect(f, "alice", NULL);
     advance(f, 3 * QMS_SECOND);
-    json_t *all = qms_broker_agents_json(f->broker, fixture_now(f));
-    assert_int_equal(json_array_size(all), 1);
-    const json_t *one = json_array_get(all, 0);
+    json_t *all = list(f, QMS_ROWS_AGENTS, 10, "");
+    assert_int_equal(count(all, 1), 1);
+    const json_t *one = json_array_get(json_object_get(all, "rows"), 0);
     assert_string_equal(json_string_value(json_object_get(one, "id")), "alice");
     assert_string_equal(json_string_value(json_object_get(one, "carrier")), "fake");
     assert_true(json_real_value(json_object_get(one, "connected_for")) >= 3);
@@ -489,6 +540,7 @@ int main(void)
         QMS_TEST(requests_of_modes_that_are_not_served_are_answered),
         QMS_TEST(stats_come_once_or_by_interval),
         QMS_TEST(refused_addresses_are_balanced_in_every_module),
+        QMS_TEST(lists_are_bounded_and_can_be_of_one_agent),
         QMS_TEST(agents_are_listed_as_json),
         QMS_TEST(metrics_are_walked_name_by_name),
     };

@@ -19,6 +19,8 @@ struct qms_http {
 
 static const double bounds[] = {0.001, 1, 2.5};
 static const uint64_t counts[] = {1, 4, 5};
+static uint64_t per_route; /* the module's configuration */
+static bool has_routes;
 
 void qms_metrics_walk(void (*each)(void *arg, const struct qms_metric *metric), void *arg)
 {
@@ -46,6 +48,13 @@ void qms_metrics_walk(void (*each)(void *arg, const struct qms_metric *metric), 
                                    .counts = counts,
                                    .sum = 7.5,
                                    .count = 6});
+    if (has_routes) {
+        each(arg, &(struct qms_metric){.name = "quicms_r_total",
+                                       .help = "R.",
+                                       .labels = "route=\"agent *\",status=\"ok\"",
+                                       .type = QMS_METRIC_COUNTER,
+                                       .value = 3});
+    }
 }
 
 void qms_http_reply(struct qms_http *req, int status, const char *content_type,
@@ -69,7 +78,7 @@ static struct qms_http get(const char *accept)
     struct qms_http req = {.accept = accept};
 
     assert_string_equal(qms_module_metrics.http[0].path, "/metrics");
-    qms_module_metrics.http[0].handler(&req, NULL, NULL);
+    qms_module_metrics.http[0].handler(&req, NULL, &per_route);
     assert_int_equal(req.replies, 1);
     return req;
 }
@@ -124,6 +133,22 @@ static void openmetrics_text_is_exact(void **state)
                         "# EOF\n");
 }
 
+static void what_is_counted_by_route_can_be_left_out(void **state)
+{
+    (void)state;
+    has_routes = true;
+    struct qms_http without = get(NULL);
+    per_route = 1;
+    struct qms_http with = get(NULL);
+    has_routes = false;
+    per_route = 0;
+    assert_null(strstr(without.body, "quicms_r_total"));
+    assert_non_null(strstr(with.body, "quicms_r_total{route=\"agent *\",status=\"ok\"} 3\n"));
+    const struct qms_directive *d = qms_module_metrics.directives;
+    assert_string_equal(d->name, "metrics_per_route");
+    assert_string_equal(d->def, "on");
+}
+
 static void the_accept_header_decides(void **state)
 {
     (void)state;
@@ -172,6 +197,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(prometheus_text_is_exact),
         cmocka_unit_test(openmetrics_text_is_exact),
+        cmocka_unit_test(what_is_counted_by_route_can_be_left_out),
         cmocka_unit_test(the_accept_header_decides),
         cmocka_unit_test(a_lack_of_memory_is_an_honest_503),
         cmocka_unit_test(a_label_set_of_a_histogram_comes_before_le),
