@@ -273,6 +273,20 @@ QMS_API QMS_MUST_CHECK qms_err qms_conf_open_log(struct qms_diag *diag, const ch
  * never fails: what cannot be written is counted (quicms_log_lines_total) and told in the error
  * log. */
 QMS_API void qms_log_file_write(struct qms_log_file *log, struct qms_bytes line, qms_time now);
+/** Memory that all workers share: it is there before the first worker starts, and stays as it
+ * is over reloads, crashes of workers and upgrades while name and size stay the same; else it
+ * is fresh and all zero.  Asked for by conf_load or `set`; whoever asks for the same name and
+ * size gets the same zone, so names begin with the module's.  The handle lives as long as the
+ * configuration.  A worker may die between any two stores and none may wait for another: use
+ * lock-free atomics, in which zeroes are an empty state and every state is a good one.
+ * NULL: the diagnostic is filled (another size under that name, none or more than QMS_ZONE_MAX
+ * bytes, too many zones). */
+struct qms_zone;
+#define QMS_ZONE_MAX ((size_t)1 << 30)
+QMS_API struct qms_zone *qms_zone_declare(struct qms_diag *diag, const char *name, size_t size);
+/** In a worker: its memory, aligned to a page, and size (may be NULL).  NULL, 0 while the
+ * configuration is being built, so in conf_load too. */
+QMS_API void *qms_zone_memory(const struct qms_zone *zone, size_t *size);
 
 /** Agent id; empty before on_peer for anonymous ones.  Lent while the peer lives. */
 QMS_API struct qms_bytes qms_peer_id(const struct qms_peer *peer);

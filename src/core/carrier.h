@@ -13,8 +13,12 @@ struct sock_filter;
 
 /** Instructions of the filter at most. */
 #define QMS_CARRIER_FILTER_MAX 32
+/** The zone (core/zone.h) where workers note the first flights that they took. */
+#define QMS_ZONE_EARLY_DATA "early_data"
 
 struct qms_carrier_ops {
+    /** Bytes of that zone. */
+    size_t early_data_size;
     /** The kernel filter (SO_ATTACH_REUSEPORT_CBPF) that brings packets to the socket whose
      * number is the slot of their worker.  Returns its length; 0: there is none. */
     size_t (*filter)(const uint8_t secret[32], struct sock_filter *out);

@@ -140,6 +140,7 @@ struct qms_conf {
 
     struct qms_log_file **logs; /* beyond the error log; core/logs.h */
     size_t log_count;
+    struct qms_zone *zones; /* declared ones (core/zone.h); NULL: none */
 
     /* Private to conf*.c. */
     struct qms_arena *arena; /* strings and arrays above */

@@ -6,20 +6,20 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "core/carrier.h"
 #include "core/conf_custom.h"
 #include "core/conf_files.h"
 #include "core/diag.h"
 #include "core/logs.h"
 
-/* Workers do not yet know each other's first flights, so one could be replayed to another. */
-static qms_err check_early_data(const struct qms_conf *conf, struct qms_diag *diag)
+/* Also while no server takes early data: a register that came and went with a reload would
+ * forget what it has seen.  Memory is taken as it is used. */
+static qms_err declare_early_data(const struct qms_conf_env *env, struct qms_diag *diag)
 {
-    for (size_t i = 0; conf->worker_processes > 1 && i < conf->server_count; i++) {
-        if (conf->servers[i].early_data != QMS_EARLY_DATA_OFF) {
-            qms_diag_error(diag,
-                           "\"early_data\" needs \"worker_processes 1\" in this version.");
-            return QMS_E_CONFIG;
-        }
+    size_t size = env->carrier != NULL ? env->carrier->early_data_size : 0;
+
+    if (size > 0 && qms_zone_declare(diag, QMS_ZONE_EARLY_DATA, size) == NULL) {
+        return QMS_E_CONFIG;
     }
     return QMS_OK;
 }
@@ -113,7 +113,7 @@ qms_err qms_conf_check(struct qms_conf *conf, const struct qms_conf_env *env,
         conf->keep_alive_for = conf->idle_for / 3;
     }
     qms_err err = check_limits(conf, diag);
-    err = err == QMS_OK ? check_early_data(conf, diag) : err;
+    err = err == QMS_OK ? declare_early_data(env, diag) : err;
 
     if (err == QMS_OK && conf->server_count == 0) {
         qms_diag_error(diag,

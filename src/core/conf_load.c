@@ -13,6 +13,7 @@
 #include "core/conf_parse.h"
 #include "core/diag.h"
 #include "core/logs.h"
+#include "core/zone.h"
 
 static struct qms_conf *conf_new(const char *file, const struct qms_conf_env *env, bool packed)
 {
@@ -56,6 +57,7 @@ void qms_conf_unref(struct qms_conf *conf)
         qms_route_conf_fini(&conf->servers[i]);
     }
     qms_logs_fini(conf);
+    qms_zones_drop(conf);
     size_t n = qms_conf_root_slots(conf, roots, QMS_CONF_ROOTS_MAX);
     for (size_t i = 0; i < n && i < QMS_CONF_ROOTS_MAX; i++) {
         if (*roots[i] >= 0) {

@@ -119,14 +119,16 @@ static json_t *worker_json(const struct qms_board_page *page, size_t slot)
 {
     const struct qms_stats_page *s = &page->stats;
 
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "slot", (json_int_t)slot,
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "slot", (json_int_t)slot,
                      "pid", (json_int_t)page->pid, "started_at", (json_int_t)page->started_at,
                      "starts", (json_int_t)page->starts, "connections",
                      (json_int_t)(qms_stats_get(s, QMS_S_CONNECTIONS_QUIC) +
                                   qms_stats_get(s, QMS_S_CONNECTIONS_WT) +
                                   qms_stats_get(s, QMS_S_CONNECTIONS_OTHER)),
                      "agents", (json_int_t)qms_stats_get(s, QMS_S_AGENTS), "streams",
-                     (json_int_t)qms_stats_get(s, QMS_S_ROUTES), "packets_forwarded",
+                     (json_int_t)qms_stats_get(s, QMS_S_ROUTES), "handshakes",
+                     (json_int_t)qms_stats_get(s, QMS_S_HANDSHAKES_STARTED),
+                     "packets_forwarded",
                      (json_int_t)qms_stats_get(s, QMS_S_PACKETS_FORWARDED));
 }
 

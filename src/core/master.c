@@ -22,6 +22,7 @@
 #include "core/privileges.h"
 #include "core/reload_answer.h"
 #include "core/worker_channel.h"
+#include "core/zone.h"
 
 #define POLL_MAX   65
 #define KILL_AFTER (5 * QMS_SECOND)
@@ -197,6 +198,7 @@ static qms_err prepare(struct qms_master *m, struct qms_diag *diag)
         qms_reload_answer_drop(m->pid_file);
         err = qms_sockets_open(conf, diag);
     }
+    err = err == QMS_OK ? qms_zones_give(conf, NULL, diag) : err;
     err = err == QMS_OK ? qms_cert_provision(conf, m->env, qms_clock_wall(), diag) : err;
     if (err == QMS_OK && conf->daemon != 0) {
         err = qms_master_daemonize(&m->ready_fd, diag);

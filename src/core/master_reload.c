@@ -17,6 +17,7 @@
 #include "core/master_sockets.h"
 #include "core/reload_answer.h"
 #include "core/worker_channel.h"
+#include "core/zone.h"
 
 static qms_err pack_file(const struct qms_conf *conf, int *fd, struct qms_diag *diag)
 {
@@ -51,7 +52,7 @@ static void send_all(struct qms_master *m, const struct qms_message *msg, const 
     }
 }
 
-/* Same order of roots as the worker finds. */
+/* Same order of roots and zones as the worker finds. */
 static void send_conf(struct qms_master *m, int pack_fd)
 {
     struct qms_message msg = {.order = QMS_ORDER_RELOAD, .fds = {pack_fd}, .fd_count = 1};
@@ -61,6 +62,7 @@ static void send_conf(struct qms_master *m, int pack_fd)
     for (size_t i = 0; i < n; i++) {
         msg.fds[msg.fd_count++] = *slots[i];
     }
+    msg.fd_count += qms_zones_fds(m->conf, msg.fds + msg.fd_count);
     send_all(m, &msg, "configuration");
 }
 
@@ -72,6 +74,7 @@ static qms_err put_in_force(struct qms_master *m, struct qms_conf *conf, struct 
 
     err = err == QMS_OK ? qms_logs_open(conf, diag) : err;
     err = err == QMS_OK ? qms_cert_provision(conf, m->env, qms_clock_wall(), diag) : err;
+    err = err == QMS_OK ? qms_zones_give(conf, m->conf, diag) : err;
     err = err == QMS_OK ? pack_file(conf, &fd, diag) : err;
     if (err != QMS_OK) {
         qms_conf_unref(conf);

@@ -13,6 +13,7 @@
 #include "core/master_sockets.h"
 #include "core/worker.h"
 #include "core/worker_channel.h"
+#include "core/zone.h"
 
 #define YOUNG_FOR     (5 * QMS_SECOND)
 #define FIRST_BACKOFF (100 * QMS_MILLISECOND)
@@ -52,6 +53,7 @@ static void run_worker(struct qms_master *m, const struct qms_slot *own, int cha
 
     forget_master(m, own);
     qms_sockets_keep(m->conf, start.slot);
+    qms_zones_keep(m->conf);
     memcpy(start.secret, m->secret, sizeof(start.secret));
     exit(qms_worker_run(&start));
 }

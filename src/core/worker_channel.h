@@ -4,11 +4,11 @@
 #ifndef QMS_CORE_WORKER_CHANNEL_H
 #define QMS_CORE_WORKER_CHANNEL_H
 
-#include "core/conf.h"
+#include "core/zone.h"
 
 enum qms_order {
     /* to the worker */
-    QMS_ORDER_RELOAD = 1, /* fds: the pack, then the root directories in slot order */
+    QMS_ORDER_RELOAD = 1, /* fds: the pack, the root directories in slot order, the zones */
     QMS_ORDER_LOG,  /* fds: the error log, then the others, opened anew; slot: their fingerprint
                      */
     QMS_ORDER_QUIT, /* finish what is under way, then leave */
@@ -21,7 +21,8 @@ enum qms_order {
     QMS_ORDER_FAILED    /* text: why it cannot start */
 };
 
-#define QMS_ORDER_FDS_MAX (QMS_CONF_ROOTS_MAX + 1)
+/* Within the kernel's SCM_MAX_FD of 253. */
+#define QMS_ORDER_FDS_MAX (1 + QMS_CONF_ROOTS_MAX + QMS_ZONES_MAX)
 
 struct qms_message {
     enum qms_order order;

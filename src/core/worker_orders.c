@@ -11,6 +11,7 @@
 #include "core/master_sockets.h"
 #include "core/worker_channel.h"
 #include "core/worker_i.h"
+#include "core/zone.h"
 
 /* Longest time that streams under way get when the master was killed. */
 #define ORPHAN_FOR (2 * QMS_SECOND)
@@ -30,7 +31,7 @@ static qms_err take_roots(struct qms_conf *conf, struct qms_message *m, struct q
     int *slots[QMS_CONF_ROOTS_MAX];
     size_t n = qms_conf_root_slots(conf, slots, QMS_CONF_ROOTS_MAX);
 
-    if (n + 1 != m->fd_count) {
+    if (n + 1 > m->fd_count) {
         qms_diag_error(diag, "%zu root directories came for %zu.", m->fd_count - 1, n);
         return QMS_E_PROTOCOL;
     }
@@ -39,6 +40,15 @@ static qms_err take_roots(struct qms_conf *conf, struct qms_message *m, struct q
         m->fds[i + 1] = -1;
     }
     return QMS_OK;
+}
+
+/* Behind the pack and the roots. */
+static qms_err take_zones(struct qms_worker *w, struct qms_conf *conf,
+                          const struct qms_message *m, struct qms_diag *diag)
+{
+    size_t before = 1 + qms_conf_root_slots(conf, NULL, 0);
+
+    return qms_zones_take(conf, w->conf, m->fds + before, m->fd_count - before, diag);
 }
 
 static struct qms_conf *unpack(struct qms_worker *w, struct qms_message *m,
@@ -55,8 +65,9 @@ static struct qms_conf *unpack(struct qms_worker *w, struct qms_message *m,
     struct qms_conf *conf = qms_conf_load_packed(bytes, w->conf->file, w->env, diag);
     qms_memzero(pack, len);
     qms_free(pack);
-    if (conf != NULL && (take_roots(conf, m, diag) != QMS_OK ||
-                         qms_sockets_share(conf, w->conf, diag) != QMS_OK)) {
+    if (conf != NULL &&
+        (take_roots(conf, m, diag) != QMS_OK || take_zones(w, conf, m, diag) != QMS_OK ||
+         qms_sockets_share(conf, w->conf, diag) != QMS_OK)) {
         qms_conf_unref(conf);
         return NULL;
     }

@@ -33,6 +33,7 @@ struct qms_carrier {
     struct qms_conf *conf; /* a reference; what listens and serves files */
     struct qms_carrier_server *servers;
     size_t server_count;
+    struct qms_replay *replay; /* first flights that any worker took; NULL: not shared */
     struct qms_list conns;
     size_t h3_count;   /* HTTP/3 ones among them */
     qms_time now;      /* of the newest turn or event */

@@ -8,7 +8,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/zone.h"
 #include "link/carrier_i.h"
+#include "quic/replay.h"
 #include "quic/tls.h"
 
 /* Sessions that are closing are looked at this often. */
@@ -149,9 +151,7 @@ static qms_err start_server(struct qms_carrier_server *s, const struct qms_conf 
     struct qms_quic_config config = quic_config(conf, server);
     qms_err err = QMS_OK;
 
-    if (qms_broker_mesh(s->carrier->broker) != NULL) {
-        config.early_alpn = NULL; /* a first flight could be replayed to another worker */
-    }
+    config.replay = s->carrier->replay;
     fill_h3(s, server);
     s->ep = qms_endpoint_new(&config, secret, &qms_carrier_endpoint_events, s);
     s->listeners = qms_calloc(server->listen_count + 1, sizeof(*s->listeners));
@@ -197,6 +197,9 @@ static void carrier_stop(struct qms_carrier *c)
         stop_server(&c->servers[i]);
     }
     qms_free(c->servers);
+    if (c->replay != NULL) {
+        c->replay->ops->free(c->replay);
+    }
     qms_conf_unref(c->conf);
     qms_free(c);
 }
@@ -222,6 +225,19 @@ static struct qms_carrier *carrier_new(struct qms_broker *broker, struct event_b
     return c;
 }
 
+/* c->conf keeps the zone mapped. */
+static qms_err start_replay(struct qms_carrier *c, const uint8_t secret[32])
+{
+    size_t size = 0;
+    void *memory = qms_zones_find(c->conf, QMS_ZONE_EARLY_DATA, &size);
+
+    if (memory == NULL) {
+        return QMS_OK; /* a worker without a master: each endpoint has a register of its own */
+    }
+    c->replay = qms_replay_shared_new(memory, size, secret);
+    return c->replay != NULL ? QMS_OK : QMS_E_NOMEM;
+}
+
 static struct qms_carrier *carrier_start(struct qms_broker *broker, struct event_base *base,
                                          const struct qms_conf *conf, const uint8_t secret[32],
                                          struct qms_diag *diag)
@@ -230,6 +246,11 @@ static struct qms_carrier *carrier_start(struct qms_broker *broker, struct event
 
     if (c == NULL) {
         qms_diag_error(diag, "%s", qms_strerror(QMS_E_NOMEM));
+        return NULL;
+    }
+    if (start_replay(c, secret) != QMS_OK) {
+        qms_diag_error(diag, "%s", qms_strerror(QMS_E_NOMEM));
+        carrier_stop(c);
         return NULL;
     }
     for (unsigned i = 0; i < conf->server_count; i++) {
@@ -369,6 +390,7 @@ static size_t carrier_connections(const struct qms_carrier *c)
 }
 
 const struct qms_carrier_ops qms_carrier_quic = {
+    .early_data_size = QMS_REPLAY_SHARED_SIZE,
     .filter = qms_endpoint_filter,
     .start = carrier_start,
     .reload = carrier_reload,

@@ -40,9 +40,9 @@ struct qms_quic_config {
     /* Server: the ALPN whose connections may send early data (string lives for ever); NULL:
      * none. Its links have `early` set and events before on_ready. */
     const char *early_alpn;
-    struct qms_replay
-        *replay;  /* shared by all that take the same tickets; NULL: one of the
-                                  endpoint's own, and tickets that only it can read */
+    /* Shared by all that take the same tickets, outlives the endpoint; NULL: one of the
+     * endpoint's own, and tickets that only it can read. */
+    struct qms_replay *replay;
     bool udp_gso; /* UDP_SEGMENT and UDP_GRO when the kernel has them: true */
 };
 extern const struct qms_quic_config qms_quic_config_default;

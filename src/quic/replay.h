@@ -28,4 +28,13 @@ struct qms_replay {
 /** A set in the memory of this process.  NULL: out of memory. */
 struct qms_replay *qms_replay_local_new(void);
 
+/** Bytes of shared memory that hold some 10,000 first flights a second. */
+#define QMS_REPLAY_SHARED_SIZE ((size_t)4 << 20)
+
+/** A set in memory that several processes share and that was all zero at first; `secret` is the
+ * one they have in common.  Adds no locks and waits for nobody: a process may die anywhere in
+ * it.  `memory` is aligned to a cache line, holds at least one, and outlives the set.  NULL:
+ * out of memory, or no key from the library. */
+struct qms_replay *qms_replay_shared_new(void *memory, size_t size, const uint8_t secret[32]);
+
 #endif

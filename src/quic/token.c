@@ -39,6 +39,11 @@ qms_err qms_quic_keys_bind(struct qms_quic_keys *keys, const uint8_t secret[32],
     return derive(secret, label, keys->ticket, sizeof(keys->ticket)) == 0 ? QMS_OK : QMS_E_TLS;
 }
 
+qms_err qms_quic_key_replay(uint8_t key[16], const uint8_t secret[32])
+{
+    return derive(secret, "quicms replay", key, 16) == 0 ? QMS_OK : QMS_E_TLS;
+}
+
 size_t qms_token_retry(const struct qms_quic_keys *keys, uint32_t version,
                        const struct sockaddr *remote, socklen_t remote_len,
                        const ngtcp2_cid *scid, const ngtcp2_cid *odcid, qms_time now,

@@ -39,6 +39,8 @@ QMS_MUST_CHECK qms_err qms_quic_keys_derive(struct qms_quic_keys *keys,
  */
 QMS_MUST_CHECK qms_err qms_quic_keys_bind(struct qms_quic_keys *keys, const uint8_t secret[32],
                                           const uint64_t *numbers, size_t count);
+/** The key under which digests of first flights are filed.  QMS_E_TLS. */
+QMS_MUST_CHECK qms_err qms_quic_key_replay(uint8_t key[16], const uint8_t secret[32]);
 /** Bytes of a token for the client's address, connection id `scid` of ours and the one the
  * client had chosen; 0 on failure.  `out` holds QMS_TOKEN_MAX bytes. */
 size_t qms_token_retry(const struct qms_quic_keys *keys, uint32_t version,

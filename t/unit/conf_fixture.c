@@ -183,3 +183,20 @@ void conf_is(struct conf_fixture *f, const char *text)
     }
     assert_non_null(f->conf);
 }
+
+int conf_setup(void **state)
+{
+    struct conf_fixture *f = calloc(1, sizeof(*f));
+
+    assert_non_null(f);
+    conf_fixture_init(f);
+    *state = f;
+    return 0;
+}
+
+int conf_teardown(void **state)
+{
+    conf_fixture_fini(*state);
+    free(*state);
+    return 0;
+}

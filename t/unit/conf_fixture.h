@@ -28,6 +28,9 @@ extern int fake_freed; /* conf_free calls of the fake module */
 
 void conf_fixture_init(struct conf_fixture *f);
 void conf_fixture_fini(struct conf_fixture *f);
+int conf_setup(void **state); /* *state: a struct conf_fixture of its own */
+int conf_teardown(void **state);
+#define QMS_CONF_TEST(name) cmocka_unit_test_setup_teardown(name, conf_setup, conf_teardown)
 /** A file that the next load will find. */
 void conf_file(struct conf_fixture *f, const char *path, const char *text);
 /** A pattern and what it finds ("a\0b\0" with its length). */

@@ -11,23 +11,6 @@
 #include "core/conf_restart.h"
 #include "qms_test.h"
 
-static int setup(void **state)
-{
-    struct conf_fixture *f = calloc(1, sizeof(*f));
-    assert_non_null(f);
-    conf_fixture_init(f);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct conf_fixture *f = *state;
-    conf_fixture_fini(f);
-    free(f);
-    return 0;
-}
-
 static void defaults_hold_where_nothing_is_written(void **state)
 {
     struct conf_fixture *f = *state;
@@ -424,21 +407,21 @@ static void the_manual_names_every_directive_with_its_bounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        QMS_TEST(defaults_hold_where_nothing_is_written),
-        QMS_TEST(written_values_arrive_in_their_fields),
-        QMS_TEST(a_lone_port_means_every_ipv4_address),
-        QMS_TEST(roots_have_slots_in_an_order_of_their_own),
-        QMS_TEST(authenticators_are_named_with_or_without_their_prefix),
-        QMS_TEST(inner_blocks_inherit_wherever_the_outer_directive_stands),
-        QMS_TEST(what_a_reload_cannot_change_is_named),
-        QMS_TEST(globals_win_over_the_file),
-        QMS_TEST(includes_stand_for_their_content),
-        QMS_TEST(certificates_are_read_and_checked),
-        QMS_TEST(a_pack_loads_to_the_same_configuration_and_pack),
-        QMS_TEST(a_pack_cut_anywhere_is_an_error_and_no_crash),
-        QMS_TEST(every_failing_allocation_is_survived),
-        QMS_TEST(a_dump_is_a_configuration_that_means_the_same),
-        QMS_TEST(the_manual_names_every_directive_with_its_bounds),
+        QMS_CONF_TEST(defaults_hold_where_nothing_is_written),
+        QMS_CONF_TEST(written_values_arrive_in_their_fields),
+        QMS_CONF_TEST(a_lone_port_means_every_ipv4_address),
+        QMS_CONF_TEST(roots_have_slots_in_an_order_of_their_own),
+        QMS_CONF_TEST(authenticators_are_named_with_or_without_their_prefix),
+        QMS_CONF_TEST(inner_blocks_inherit_wherever_the_outer_directive_stands),
+        QMS_CONF_TEST(what_a_reload_cannot_change_is_named),
+        QMS_CONF_TEST(globals_win_over_the_file),
+        QMS_CONF_TEST(includes_stand_for_their_content),
+        QMS_CONF_TEST(certificates_are_read_and_checked),
+        QMS_CONF_TEST(a_pack_loads_to_the_same_configuration_and_pack),
+        QMS_CONF_TEST(a_pack_cut_anywhere_is_an_error_and_no_crash),
+        QMS_CONF_TEST(every_failing_allocation_is_survived),
+        QMS_CONF_TEST(a_dump_is_a_configuration_that_means_the_same),
+        QMS_CONF_TEST(the_manual_names_every_directive_with_its_bounds),
     };
     return cmocka_run_group_tests_name("core_conf", tests, NULL, NULL);
 }

@@ -10,23 +10,6 @@
 #include "conf_fixture.h"
 #include "qms_test.h"
 
-static int setup(void **state)
-{
-    struct conf_fixture *f = calloc(1, sizeof(*f));
-    assert_non_null(f);
-    conf_fixture_init(f);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct conf_fixture *f = *state;
-    conf_fixture_fini(f);
-    free(f);
-    return 0;
-}
-
 #define AT(line, sentence) "/c/quicms.conf:" #line ": " sentence
 
 static void misspelt_names_get_the_nearest_known_one(void **state)
@@ -338,19 +321,19 @@ static void the_system_s_word_and_the_path_are_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        QMS_TEST(misspelt_names_get_the_nearest_known_one),
-        QMS_TEST(misplaced_names_are_told_where_they_belong),
-        QMS_TEST(doubles_are_told_with_the_first_place),
-        QMS_TEST(wrong_numbers_of_arguments_are_counted),
-        QMS_TEST(blocks_and_directives_are_not_mistaken),
-        QMS_TEST(values_out_of_range_are_told_the_range),
-        QMS_TEST(values_of_the_wrong_form_are_told_the_right_one),
-        QMS_TEST(servers_say_whom_they_let_in_and_what_they_show),
-        QMS_TEST(values_must_fit_each_other),
-        QMS_TEST(broken_text_is_told_at_its_line),
-        QMS_TEST(modules_speak_with_the_place_of_their_directive),
-        QMS_TEST(include_loops_and_missing_files_end),
-        QMS_TEST(the_system_s_word_and_the_path_are_told),
+        QMS_CONF_TEST(misspelt_names_get_the_nearest_known_one),
+        QMS_CONF_TEST(misplaced_names_are_told_where_they_belong),
+        QMS_CONF_TEST(doubles_are_told_with_the_first_place),
+        QMS_CONF_TEST(wrong_numbers_of_arguments_are_counted),
+        QMS_CONF_TEST(blocks_and_directives_are_not_mistaken),
+        QMS_CONF_TEST(values_out_of_range_are_told_the_range),
+        QMS_CONF_TEST(values_of_the_wrong_form_are_told_the_right_one),
+        QMS_CONF_TEST(servers_say_whom_they_let_in_and_what_they_show),
+        QMS_CONF_TEST(values_must_fit_each_other),
+        QMS_CONF_TEST(broken_text_is_told_at_its_line),
+        QMS_CONF_TEST(modules_speak_with_the_place_of_their_directive),
+        QMS_CONF_TEST(include_loops_and_missing_files_end),
+        QMS_CONF_TEST(the_system_s_word_and_the_path_are_told),
     };
     return cmocka_run_group_tests_name("core_conf_errors", tests, NULL, NULL);
 }
