@@ -113,6 +113,15 @@ struct qms_credential {
     struct qms_bytes agent_id; /* the id asked for; empty: the broker assigns */
 };
 
+/** A token bucket that a credential grants. */
+struct qms_limit_rate {
+    uint64_t per_second; /* 0: not granted, what is configured holds */
+    uint64_t burst;      /* what may be used at once; 0: one second's worth */
+};
+struct qms_limits {
+    struct qms_limit_rate streams, bytes, datagrams;
+};
+
 /** What an authenticator grants; zeroed before on_hello. */
 struct qms_grant {
     /* The id that the credential itself names, lent; empty: the one asked for stands.  The core
@@ -120,7 +129,8 @@ struct qms_grant {
     struct qms_bytes agent_id;
     int64_t
         expires_at; /* wall seconds; 0: never.  The core ends the connection then (EXPIRED) */
-    const char *scopes; /* space-separated, copied by the core; NULL: none */
+    const char *scopes;       /* space-separated, copied by the core; NULL: none */
+    struct qms_limits limits; /* of several grants the lowest rate of each holds */
 };
 
 /** One location of the HTTP endpoint. */
@@ -298,6 +308,9 @@ QMS_API const void *qms_peer_address(const struct qms_peer *peer);
  * data. */
 QMS_API const void *qms_peer_validated_address(const struct qms_peer *peer);
 QMS_API const char *qms_peer_scopes(const struct qms_peer *peer); /* never NULL */
+/** What the peer's credential grants beside or instead of what is configured; lent while the
+ * peer lives, may change at any HELLO, AUTH or reload. */
+QMS_API const struct qms_limits *qms_peer_granted_limits(const struct qms_peer *peer);
 /** Tells the agent it is throttled (THROTTLED of wire.md; at most one a second per `what`:
  * 1 streams, 2 bytes, 3 datagrams). */
 QMS_API void qms_peer_throttled(struct qms_peer *peer, unsigned what, uint64_t retry_after_ms);

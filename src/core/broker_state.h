@@ -67,6 +67,7 @@ struct qms_peer {
     int64_t expires_at; /* wall seconds; 0: never */
     qms_time expire_at; /* the same on the broker's clock */
     char *scopes;       /* NULL: none */
+    struct qms_limits granted;
     unsigned auth_failures;
     qms_time connected_at;
     /* STATS_REQUEST by interval: one at a time, a new one replaces it. */

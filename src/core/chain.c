@@ -101,6 +101,13 @@ static const char *merge_scopes(struct qms_chain_auth *out, const char *scopes)
     return NULL;
 }
 
+static void merge_rate(struct qms_limit_rate *out, const struct qms_limit_rate *more)
+{
+    if (more->per_second != 0 && (out->per_second == 0 || more->per_second < out->per_second)) {
+        *out = *more;
+    }
+}
+
 /* Adds a grant to what was granted before; the label of what is wrong with it, or NULL. */
 static const char *merge(struct qms_chain_auth *out, const struct qms_credential *cred,
                          const struct qms_grant *grant)
@@ -114,6 +121,9 @@ static const char *merge(struct qms_chain_auth *out, const struct qms_credential
         (out->expires_at == 0 || grant->expires_at < out->expires_at)) {
         out->expires_at = grant->expires_at;
     }
+    merge_rate(&out->limits.streams, &grant->limits.streams);
+    merge_rate(&out->limits.bytes, &grant->limits.bytes);
+    merge_rate(&out->limits.datagrams, &grant->limits.datagrams);
     return wrong;
 }
 

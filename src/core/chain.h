@@ -27,6 +27,7 @@ struct qms_chain_auth {
     uint64_t accepted;  /* bit i: module i accepted the credential */
     int64_t expires_at; /* the earliest of the grants; 0: never */
     bool refused_by_authenticator;
+    struct qms_limits limits;
     size_t id_len; /* 0: the credential names no id */
     char id[QMS_NAME_MAX];
     char scopes[QMS_SCOPES_MAX];

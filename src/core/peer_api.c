@@ -34,6 +34,11 @@ const char *qms_peer_scopes(const struct qms_peer *peer)
     return peer->scopes != NULL ? peer->scopes : "";
 }
 
+const struct qms_limits *qms_peer_granted_limits(const struct qms_peer *peer)
+{
+    return &peer->granted;
+}
+
 void qms_peer_throttled(struct qms_peer *peer, unsigned what, uint64_t retry_after_ms)
 {
     struct qms_control m = {.type = QMS_MSG_THROTTLED, .u.throttled = {what, retry_after_ms}};

@@ -41,20 +41,20 @@ static qms_time instant_of(int64_t wall, qms_time now)
                : now + (uint64_t)left * QMS_SECOND;
 }
 
-/* Takes over expiry and scopes.  QMS_E_NOMEM: nothing changed. */
-static qms_err apply_grant(struct qms_peer *p, int64_t expires_at, const char *scopes,
-                           qms_time now)
+/* Takes over expiry, scopes and limits.  QMS_E_NOMEM: nothing changed. */
+static qms_err apply_grant(struct qms_peer *p, const struct qms_chain_auth *auth, qms_time now)
 {
     char *copy = NULL;
 
-    if (scopes != NULL && scopes[0] != '\0' &&
-        (copy = qms_strndup(scopes, strlen(scopes))) == NULL) {
+    if (auth->scopes[0] != '\0' &&
+        (copy = qms_strndup(auth->scopes, strlen(auth->scopes))) == NULL) {
         return QMS_E_NOMEM;
     }
     qms_free(p->scopes);
     p->scopes = copy;
-    p->expires_at = expires_at;
-    p->expire_at = instant_of(expires_at, now);
+    p->expires_at = auth->expires_at;
+    p->expire_at = instant_of(auth->expires_at, now);
+    p->granted = auth->limits;
     return QMS_OK;
 }
 
@@ -151,7 +151,7 @@ static void admit(struct qms_peer *p, const struct qms_control *hello,
         assign_id(p);
     }
     p->accepted = auth->accepted;
-    if (apply_grant(p, auth->expires_at, auth->scopes, now) != QMS_OK) {
+    if (apply_grant(p, auth, now) != QMS_OK) {
         refuse(p, QMS_CODE_INTERNAL, 0, "out of memory");
         return;
     }
@@ -235,13 +235,13 @@ void qms_peer_auth(struct qms_peer *p, const struct qms_control *msg)
     }
     p->accepted = auth.accepted;
     reply(p, msg->u.auth.req,
-          apply_grant(p, auth.expires_at, auth.scopes, now) == QMS_OK ? QMS_CODE_OK
-                                                                      : QMS_CODE_INTERNAL);
+          apply_grant(p, &auth, now) == QMS_OK ? QMS_CODE_OK : QMS_CODE_INTERNAL);
 }
 
 void qms_peer_reload(struct qms_peer *p, qms_time now)
 {
-    const struct qms_grant old = {.expires_at = p->expires_at, .scopes = p->scopes};
+    const struct qms_grant old = {
+        .expires_at = p->expires_at, .scopes = p->scopes, .limits = p->granted};
     const struct qms_chain *chain = &p->broker->chain;
     struct qms_chain_auth auth;
     struct qms_refusal why;
@@ -259,7 +259,7 @@ void qms_peer_reload(struct qms_peer *p, qms_time now)
         qms_peer_close(p, (uint8_t)why.code, why.reason != NULL ? why.reason : "refused");
         return;
     }
-    if (p->accepted != 0 && apply_grant(p, auth.expires_at, auth.scopes, now) != QMS_OK) {
+    if (p->accepted != 0 && apply_grant(p, &auth, now) != QMS_OK) {
         qms_peer_close(p, QMS_CODE_INTERNAL, "out of memory");
     }
 }

@@ -10,12 +10,14 @@
 static const struct qms_claim_rules rules = {
     .agent_claim = "sub",
     .scope_claim = "scope",
+    .limits_claim = "limits",
     .audiences = {.names = {"us"}, .count = 1},
     .leeway = 30 * QMS_SECOND,
 };
 static const struct qms_claim_rules strict = {
     .agent_claim = "sub",
     .scope_claim = "scope",
+    .limits_claim = "limits",
     .issuers = {.names = {"i"}, .count = 1},
     .require_exp = 1,
 };
@@ -35,6 +37,9 @@ static void check_claims(struct qms_bytes payload, const struct qms_claim_rules 
     MUST(claims.scopes == NULL ||
          (claims.scopes[0] > ' ' && strlen(claims.scopes) < QMS_CLAIM_SCOPES_MAX &&
           strstr(claims.scopes, "  ") == NULL));
+    MUST(claims.limits.bytes.per_second <= (UINT64_C(1) << 40) &&
+         claims.limits.bytes.burst <= UINT32_MAX);
+    MUST(claims.limits.streams.per_second > 0 || claims.limits.streams.burst == 0);
     qms_claims_fini(&claims);
 }
 

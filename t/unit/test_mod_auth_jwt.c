@@ -70,6 +70,7 @@ static qms_err load(struct fixture *f, const char *keys)
     set_string(f, "jwk_file", "/etc/keys");
     set_string(f, "jwt_agent_claim", "sub");
     set_string(f, "jwt_scope_claim", "scope");
+    set_string(f, "jwt_limits_claim", "limits");
     set_number(f, "jwt_leeway", 30 * QMS_SECOND);
     set_number(f, "jwt_require_exp", 1);
     fake_file("/etc/keys", keys, strlen(keys));
@@ -488,6 +489,52 @@ static void scopes_come_as_words_or_as_a_list(void **state)
     refused_as(f, claims(more), "scopes_too_long");
 }
 
+static void limits_are_granted(void **state)
+{
+    struct fixture *f = *state;
+
+    accepted_as(f, claims("\"x\":1"), "alice");
+    assert_int_equal(f->grant.limits.streams.per_second, 0);
+    accepted_as(f,
+                claims("\"limits\":{\"streams\":200,\"bytes\":{\"rate\":1000,\"burst\":9000}}"),
+                "alice");
+    assert_int_equal(f->grant.limits.streams.per_second, 200);
+    assert_int_equal(f->grant.limits.streams.burst, 0);
+    assert_int_equal(f->grant.limits.bytes.per_second, 1000);
+    assert_int_equal(f->grant.limits.bytes.burst, 9000);
+    assert_int_equal(f->grant.limits.datagrams.per_second, 0);
+    set_string(f, "jwt_limits_claim", "lim");
+    accepted_as(f, claims("\"limits\":7,\"lim\":{\"datagrams\":5}"), "alice");
+    assert_int_equal(f->grant.limits.datagrams.per_second, 5);
+}
+
+static void a_limit_that_cannot_be_read_is_no_licence(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const bad[] = {
+        "7",
+        "[]",
+        "{\"stream\":1}",
+        "{\"streams\":0}",
+        "{\"streams\":-1}",
+        "{\"streams\":1.5}",
+        "{\"streams\":\"7\"}",
+        "{\"streams\":1099511627777}",
+        "{\"bytes\":{}}",
+        "{\"bytes\":{\"burst\":5}}",
+        "{\"bytes\":{\"rate\":5,\"burst\":0}}",
+        "{\"bytes\":{\"rate\":5,\"burst\":4294967296}}",
+        "{\"bytes\":{\"rate\":5,\"bust\":5}}",
+        "{\"streams\":1,\"datagrams\":null}",
+    };
+    char more[128];
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        snprintf(more, sizeof(more), "\"limits\":%s", bad[i]);
+        refused_as(f, claims(more), "bad_claims");
+    }
+}
+
 static void inner_blocks_inherit_the_names(void **state)
 {
     struct fixture *f = *state;
@@ -619,6 +666,8 @@ int main(void)
         QMS_TEST(the_agent_is_who_the_token_says),
         QMS_TEST(issuer_and_audience_are_checked),
         QMS_TEST(scopes_come_as_words_or_as_a_list),
+        QMS_TEST(limits_are_granted),
+        QMS_TEST(a_limit_that_cannot_be_read_is_no_licence),
         QMS_TEST(inner_blocks_inherit_the_names),
         QMS_TEST(an_empty_name_is_a_configuration_error),
         QMS_TEST(other_credentials_are_left_to_others),

@@ -35,6 +35,14 @@ struct qms_bytes qms_peer_id(const struct qms_peer *peer)
     return (struct qms_bytes){(const uint8_t *)peer_id, strlen(peer_id)};
 }
 
+static struct qms_limits granted;
+
+const struct qms_limits *qms_peer_granted_limits(const struct qms_peer *peer)
+{
+    assert_ptr_equal(peer, (const struct qms_peer *)&told);
+    return &granted;
+}
+
 void qms_peer_throttled(struct qms_peer *peer, unsigned what, uint64_t retry_after_ms)
 {
     assert_ptr_equal(peer, (struct qms_peer *)&told);
@@ -85,6 +93,7 @@ static int setup(void **state)
                 M->peer_size <= sizeof(f->peer));
     f->now = 7 * QMS_SECOND;
     memset(told, 0, sizeof(told));
+    memset(&granted, 0, sizeof(granted));
     assert_int_equal(M->worker_start(f->worker, f->conf, f->now), QMS_OK);
     peer_id = "alice";
     M->on_peer(f->worker, f->peer, f->conf, (struct qms_peer *)&told, f->now);
@@ -215,6 +224,28 @@ static void streams_over_the_rate_are_refused_until_the_moment_told(void **state
     f->now += QMS_MILLISECOND;
     assert_true(open_stream(f));
     assert_false(open_stream(f));
+}
+
+static void what_is_granted_goes_before_what_is_configured(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(configure(f->conf, "limit_streams", "1000/s", "burst=1000"), QMS_OK);
+    granted.streams = (struct qms_limit_rate){10, 2};
+    assert_true(open_stream(f));
+    assert_true(open_stream(f));
+    assert_false(open_stream(f));
+    assert_int_equal(f->why.retry_after_ms, 100);
+    /* More than is configured too, and where nothing is. */
+    granted.streams = (struct qms_limit_rate){5000, 5000};
+    for (int i = 0; i < 2000; i++) {
+        assert_true(open_stream(f));
+    }
+    granted.bytes = (struct qms_limit_rate){1000, 0};
+    assert_int_equal(send_bytes(f, 1000), 0);
+    assert_int_equal(send_bytes(f, 500), f->now + QMS_SECOND / 2);
+    granted.bytes = (struct qms_limit_rate){0, 0};
+    assert_int_equal(send_bytes(f, 100000), 0);
 }
 
 static void over_ten_seconds_the_rate_is_exact(void **state)
@@ -422,6 +453,7 @@ int main(void)
         QMS_TEST(ipv4_inside_ipv6_is_the_same_address),
         QMS_TEST(the_total_is_limited_and_zero_is_unlimited),
         QMS_TEST(streams_over_the_rate_are_refused_until_the_moment_told),
+        QMS_TEST(what_is_granted_goes_before_what_is_configured),
         QMS_TEST(over_ten_seconds_the_rate_is_exact),
         QMS_TEST(bytes_are_delayed_by_what_they_cost),
         QMS_TEST(datagrams_over_the_rate_are_dropped),

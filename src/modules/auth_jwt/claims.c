@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "claim_limits.h"
 
 /* Year 9999: milliseconds where seconds belong are found out. */
 #define DATE_MAX 253402300799.0
@@ -205,7 +206,10 @@ static const char *read_all(struct qms_claims *out, const struct qms_claim_rules
     wrong = wrong == NULL
                 ? read_agent(out, json_object_get(claims, rules->agent_claim), agent_id)
                 : wrong;
-    return wrong == NULL ? read_scopes(out, json_object_get(claims, rules->scope_claim))
+    wrong =
+        wrong == NULL ? read_scopes(out, json_object_get(claims, rules->scope_claim)) : wrong;
+    return wrong == NULL ? qms_claim_limits_read(&out->limits,
+                                                 json_object_get(claims, rules->limits_claim))
                          : wrong;
 }
 

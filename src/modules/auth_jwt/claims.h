@@ -4,7 +4,7 @@
 #ifndef QMS_MODULES_AUTH_JWT_CLAIMS_H
 #define QMS_MODULES_AUTH_JWT_CLAIMS_H
 
-#include <quicms/types.h>
+#include <quicms/module.h>
 
 #define QMS_CLAIM_NAMES_MAX 8
 /* Bytes of all scopes, spaces and NUL: what a peer can have. */
@@ -16,7 +16,7 @@ struct qms_claim_names {
 };
 
 struct qms_claim_rules {
-    const char *agent_claim, *scope_claim;
+    const char *agent_claim, *scope_claim, *limits_claim;
     struct qms_claim_names issuers, audiences;
     uint64_t leeway; /* ns */
     uint64_t require_exp;
@@ -27,6 +27,7 @@ struct qms_claims {
     char agent[QMS_NAME_MAX];
     int64_t expires_at; /* wall seconds, the leeway added; 0: never */
     char *scopes;       /* space-separated; NULL: none */
+    struct qms_limits limits;
 };
 
 /** NULL, or a label of what is wrong; then nothing is left in `out`.  `agent_id`: what the

@@ -72,6 +72,13 @@ static const struct qms_directive directives[] = {
      .offset = QMS_STR_FIELD(struct conf, rules.scope_claim),
      .def = "scope",
      .help = "Claim that holds the scopes, as a text of words or an array."},
+    {.name = "jwt_limits_claim",
+     .contexts = CONTEXTS,
+     .type = QMS_D_STRING,
+     .offset = QMS_STR_FIELD(struct conf, rules.limits_claim),
+     .def = "limits",
+     .help = "Claim that holds the rates that the agent is granted, as an object with streams, "
+             "bytes and datagrams."},
     {.name = "jwt_issuer",
      .contexts = CONTEXTS,
      .type = QMS_D_CUSTOM,
@@ -179,6 +186,7 @@ static void fill(struct qms_grant *grant, const struct qms_claims *claims)
     grant->agent_id = (struct qms_bytes){(const uint8_t *)claims->agent, claims->agent_len};
     grant->expires_at = claims->expires_at;
     grant->scopes = claims->scopes;
+    grant->limits = claims->limits;
 }
 
 /* ---- tokens ---- */

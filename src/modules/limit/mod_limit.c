@@ -238,6 +238,14 @@ static struct qms_limit_debts *debts_of(struct peer *p)
     return p->account != NULL ? &p->account->debts : &p->own;
 }
 
+/* What is granted to the agent goes before what is configured. */
+static struct qms_rate in_force(const struct qms_rate *configured,
+                                const struct qms_limit_rate *granted)
+{
+    return granted->per_second != 0 ? qms_rate_of(granted->per_second, granted->burst)
+                                    : *configured;
+}
+
 static enum qms_verdict on_open(void *stream_data, void *peer_data, const void *conf,
                                 const struct qms_route *route, qms_time now,
                                 struct qms_refusal *why)
@@ -247,7 +255,9 @@ static enum qms_verdict on_open(void *stream_data, void *peer_data, const void *
     qms_time retry_at;
 
     (void)stream_data, (void)route;
-    if (qms_rate_take(&c->streams, &debts_of(p)->streams, 1, now, &retry_at)) {
+    struct qms_rate rate = in_force(&c->streams, &qms_peer_granted_limits(p->peer)->streams);
+
+    if (qms_rate_take(&rate, &debts_of(p)->streams, 1, now, &retry_at)) {
         return QMS_PASS;
     }
     *why = (struct qms_refusal){QMS_CODE_RATE_LIMITED, ms_until(retry_at, now),
@@ -263,7 +273,8 @@ static enum qms_verdict on_data(void *stream_data, void *peer_data, const void *
 {
     struct peer *p = peer_data;
     const struct conf *c = conf;
-    qms_time at = qms_rate_charge(&c->bytes, &debts_of(p)->bytes, payload->bytes.len, now);
+    struct qms_rate rate = in_force(&c->bytes, &qms_peer_granted_limits(p->peer)->bytes);
+    qms_time at = qms_rate_charge(&rate, &debts_of(p)->bytes, payload->bytes.len, now);
 
     (void)stream_data, (void)route, (void)why;
     if (at == 0 || payload->bytes.len == 0) {
@@ -283,7 +294,9 @@ static enum qms_verdict on_datagram(void *peer_data, const void *conf, struct qm
     qms_time retry_at;
 
     (void)kind, (void)target, (void)len;
-    if (qms_rate_take(&c->datagrams, &debts_of(p)->datagrams, 1, now, &retry_at)) {
+    struct qms_rate rate = in_force(&c->datagrams, &qms_peer_granted_limits(peer)->datagrams);
+
+    if (qms_rate_take(&rate, &debts_of(p)->datagrams, 1, now, &retry_at)) {
         return QMS_PASS;
     }
     qms_peer_throttled(peer, THROTTLED_DATAGRAMS, ms_until(retry_at, now));

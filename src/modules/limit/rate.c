@@ -64,6 +64,16 @@ qms_err qms_rate_parse(struct qms_rate *out, const char *name, int argc,
     return QMS_OK;
 }
 
+struct qms_rate qms_rate_of(uint64_t per_second, uint64_t burst)
+{
+    struct qms_rate r = {.per_second = per_second < RATE_MAX ? per_second : RATE_MAX,
+                         .set = true};
+
+    burst = burst != 0 ? burst : r.per_second;
+    r.burst = burst < AMOUNT_MAX ? burst : AMOUNT_MAX;
+    return r;
+}
+
 /* Time that `n` costs, rounded up. */
 static qms_time cost(const struct qms_rate *r, uint64_t n)
 {

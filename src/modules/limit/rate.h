@@ -18,6 +18,8 @@ struct qms_rate {
 /** "200/s", "200", "20m/s" and "off", then an optional "burst=400".  Fills the diagnostic. */
 QMS_MUST_CHECK qms_err qms_rate_parse(struct qms_rate *out, const char *name, int argc,
                                       const char *const *argv, struct qms_diag *diag);
+/** A rate of numbers, within what the arithmetic holds; burst 0: one second's worth. */
+struct qms_rate qms_rate_of(uint64_t per_second, uint64_t burst);
 /** Takes `amount` when it conforms.  Otherwise false, nothing is taken, and `*retry_at` says
  * when it will conform. */
 bool qms_rate_take(const struct qms_rate *r, qms_time *paid_at, uint64_t amount, qms_time now,
