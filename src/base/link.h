@@ -32,6 +32,10 @@ struct qms_link_stream {
     bool bidi;  /* both directions */
     bool local; /* opened by this side */
     bool early; /* may go out as early data; set before its first write */
+    /* Carries what keeps the link going: leaves ahead of every urgency, and credit of the
+     * connection is kept for it, so that streams nobody reads cannot hold it up.  Set before
+     * its first write; links without such means ignore it. */
+    bool vital;
 };
 
 struct qms_link_stats {

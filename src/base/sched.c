@@ -6,6 +6,7 @@ void qms_sched_init(struct qms_sched *s, unsigned guard)
 {
     *s = (struct qms_sched){.guard = guard};
     qms_list_init(&s->waiting);
+    qms_list_init(&s->vital);
 }
 
 void qms_sched_node_init(struct qms_sched_node *n)
@@ -16,10 +17,14 @@ void qms_sched_node_init(struct qms_sched_node *n)
 
 void qms_sched_put(struct qms_sched *s, struct qms_sched_node *n, uint8_t priority)
 {
-    if (qms_prioq_has(&n->level)) {
+    if (!qms_list_empty(&n->waiting)) {
         return;
     }
     n->turn = 0;
+    if (n->vital) {
+        qms_list_append(&s->vital, &n->waiting);
+        return;
+    }
     qms_prioq_put(&s->levels, &n->level, priority);
     qms_list_append(&s->waiting, &n->waiting);
 }
@@ -44,8 +49,11 @@ void qms_sched_move(struct qms_sched *s, struct qms_sched_node *n, uint8_t prior
 
 struct qms_sched_node *qms_sched_pick(const struct qms_sched *s)
 {
-    struct qms_list *oldest = qms_list_first(&s->waiting);
+    struct qms_list *vital = qms_list_first(&s->vital), *oldest = qms_list_first(&s->waiting);
 
+    if (vital != NULL) {
+        return QMS_CONTAINER(vital, struct qms_sched_node, waiting);
+    }
     if (oldest == NULL) {
         return NULL;
     }
@@ -62,9 +70,11 @@ void qms_sched_served(struct qms_sched *s, struct qms_sched_node *n)
         /* Counted from the guard's own packet, which is the first frame's. */
         s->strict = s->guard > 0 && s->strict + 1 >= s->guard ? 0 : s->strict + 1;
     }
-    if (qms_prioq_has(&n->level)) {
+    if (!qms_list_empty(&n->waiting)) {
         qms_list_remove(&n->waiting);
-        qms_list_append(&s->waiting, &n->waiting);
+        qms_list_append(n->vital ? &s->vital : &s->waiting, &n->waiting);
+    }
+    if (qms_prioq_has(&n->level)) {
         s->served = n;
     }
 }
@@ -83,5 +93,7 @@ void qms_sched_packet(struct qms_sched *s)
 
 bool qms_sched_passed_over(const struct qms_sched *s, const struct qms_sched_node *n)
 {
-    return s->levels.top != NULL && s->levels.top->priority > n->level.priority;
+    return !n->vital &&
+           (!qms_list_empty(&s->vital) ||
+            (s->levels.top != NULL && s->levels.top->priority > n->level.priority));
 }

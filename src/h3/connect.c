@@ -82,6 +82,7 @@ static void respond_ok(struct qms_h3_stream *s)
          sizeof(SUBPROTOCOL) + 1, 0},
     };
 
+    s->below->vital = true;
     s->h3->link->ops->set_priority(s->below, PRIORITY_CONTROL);
     qms_h3_lib_respond(s, fields, offers(qms_h3_request_get(s, FIELD_WT_PROTOCOLS)) ? 2 : 1,
                        true);

@@ -151,6 +151,7 @@ static bool open_own(struct qms_h3 *h3, unsigned i)
     if (h3->link->ops->open(h3->link, false, PRIORITY_CONTROL, &below) != QMS_OK) {
         return false;
     }
+    below->vital = true;
     h3->own[i] = qms_h3_stream_new(h3, below);
     if (h3->own[i] == NULL) {
         below->user = NULL;

@@ -162,7 +162,11 @@ static qms_err op_write(struct qms_link_stream *st, struct qms_blob *blob, size_
 {
     struct qms_h3_stream *s = stream_of(st);
 
-    return usable(s) ? below_ops(s)->write(s->below, blob, off, len) : QMS_E_CLOSED;
+    if (!usable(s)) {
+        return QMS_E_CLOSED;
+    }
+    s->below->vital = st->vital;
+    return below_ops(s)->write(s->below, blob, off, len);
 }
 
 static void op_finish(struct qms_link_stream *st)

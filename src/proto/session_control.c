@@ -96,7 +96,7 @@ static qms_err open_control(struct qms_session *s, const struct qms_writer *hell
     if (err != QMS_OK) {
         return err;
     }
-    ls->early = true;
+    ls->early = ls->vital = true;
     s->control = qms_ss_new(s, ls, true);
     err = s->control != NULL ? write_bytes(s, hello, QMS_CONTROL_QUEUE) : QMS_E_NOMEM;
     if (err == QMS_OK) {

@@ -208,6 +208,7 @@ static void become_control(struct qms_ss *st, struct qms_bytes rest, size_t got,
     qms_ss_drop_head(st);
     st->state = QMS_SS_CONTROL;
     s->control = st;
+    ls->vital = true;
     ls->link->ops->set_priority(ls, QMS_PRIORITY_CRITICAL);
     qms_session_control_input(s, rest, fin);
 }

@@ -109,6 +109,9 @@ void qms_conn_stream_schedule(struct qms_quic_conn *c, struct qms_quic_stream *s
 {
     if (qms_quic_stream_wants(st)) {
         qms_blocked_wait(&st->wait, &c->standstill, c->ep->now);
+        if (qms_list_empty(&st->node.waiting)) {
+            st->node.vital = st->base.vital;
+        }
         qms_sched_put(&c->sched, &st->node, st->priority);
         qms_conn_dirty(c);
     } else {

@@ -10,6 +10,10 @@
 
 /* Batches of one connection in a turn of the loop; then the others have theirs. */
 #define BATCHES_MAX 4
+/* Credit of the connection that only vital streams may use, and its largest share in what the
+ * peer grants at first. */
+#define CREDIT_KEPT       ((uint64_t)8192)
+#define CREDIT_KEPT_SHARE 8
 /* Shortest burst, in packets: below this, timers cost more than bursts. */
 #define BURST_PACKETS_MIN 10
 
@@ -21,6 +25,7 @@ struct packet {
     uint8_t *dest;
     size_t dest_len;
     uint64_t credit; /* connection-level flow control left */
+    uint64_t kept;   /* of which only vital streams may use this much */
     size_t datagram_max;
     bool passed_over; /* it carries less urgent data than what waited */
     bool no_streams;  /* the connection's flow control is used up */
@@ -43,6 +48,22 @@ static void took(struct packet *p, struct qms_quic_stream *st, uint64_t len, boo
     } else {
         qms_blocked_wait(&st->wait, &c->standstill, c->ep->now);
     }
+}
+
+/* Credit of the connection that the stream may use. */
+static uint64_t credit_for(const struct packet *p, const struct qms_sched_node *n)
+{
+    uint64_t kept = n->vital ? 0 : p->kept;
+
+    return p->credit > kept ? p->credit - kept : 0;
+}
+
+static uint64_t credit_kept(const struct qms_quic_conn *c)
+{
+    const ngtcp2_transport_params *peer = ngtcp2_conn_get_remote_transport_params(c->ng);
+    uint64_t most = peer == NULL ? 0 : peer->initial_max_data / CREDIT_KEPT_SHARE;
+
+    return most < CREDIT_KEPT ? most : CREDIT_KEPT;
 }
 
 /* A stream that ngtcp2 does not take data for. */
@@ -75,6 +96,18 @@ static size_t total(const ngtcp2_vec *vecs, size_t count)
     return len;
 }
 
+/* Cuts the pieces to `most` bytes; returns their number. */
+static size_t cut(ngtcp2_vec *vecs, size_t count, uint64_t most)
+{
+    size_t i = 0;
+
+    for (; i < count && most > 0; i++) {
+        vecs[i].len = vecs[i].len < most ? vecs[i].len : (size_t)most;
+        most -= vecs[i].len;
+    }
+    return i;
+}
+
 /* The packet's length when it is complete, NGTCP2_ERR_WRITE_MORE when there is room left, 0
  * when nothing may be sent, another error. */
 static ngtcp2_ssize write_stream(struct packet *p, struct qms_quic_stream *st)
@@ -83,8 +116,11 @@ static ngtcp2_ssize write_stream(struct packet *p, struct qms_quic_stream *st)
     ngtcp2_ssize taken = -1;
     bool all;
     size_t count = qms_quic_stream_gather(st, p->dest_len, vecs, &all);
-    bool fin = all && st->fin;
-    size_t offered = total(vecs, count);
+    size_t gathered = total(vecs, count), offered;
+
+    count = cut(vecs, count, credit_for(p, &st->node));
+    offered = total(vecs, count);
+    bool fin = all && st->fin && offered == gathered;
     uint32_t flags = NGTCP2_WRITE_STREAM_FLAG_MORE | (fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0);
     ngtcp2_ssize n =
         ngtcp2_conn_writev_stream(p->c->ng, p->path, p->pi, p->dest, p->dest_len, &taken, flags,
@@ -135,14 +171,17 @@ static const struct qms_dgram *next_datagram(struct packet *p,
         qms_dgramq_pop(q);
         q->dropped++;
     }
-    return d != NULL && (best == NULL || d->node.priority >= best->level.priority) ? d : NULL;
+    return d != NULL &&
+                   (best == NULL || (!best->vital && d->node.priority >= best->level.priority))
+               ? d
+               : NULL;
 }
 
 static struct qms_sched_node *next_stream(const struct packet *p)
 {
     struct qms_sched_node *n = p->no_streams ? NULL : qms_sched_pick(&p->c->sched);
 
-    if (n != NULL && p->credit == 0 &&
+    if (n != NULL && credit_for(p, n) == 0 &&
         qms_quic_stream_unsent(QMS_CONTAINER(n, struct qms_quic_stream, node)) > 0) {
         return NULL;
     }
@@ -175,6 +214,7 @@ static ngtcp2_ssize write_packet(struct qms_quic_conn *c, ngtcp2_path *path, uin
                        .dest = dest,
                        .dest_len = dest_len,
                        .credit = ngtcp2_conn_get_max_data_left(c->ng),
+                       .kept = credit_kept(c),
                        .datagram_max = qms_conn_datagram_max(c)};
     ngtcp2_ssize n;
 
@@ -352,7 +392,7 @@ void qms_conn_write(struct qms_quic_conn *c)
         qms_conn_drop_old_socket(c);
     }
     if (qms_sched_pick(&c->sched) != NULL) {
-        bool credit = ngtcp2_conn_get_max_data_left(c->ng) > 0;
+        bool credit = ngtcp2_conn_get_max_data_left(c->ng) > credit_kept(c);
         qms_standstill_set(&c->standstill, credit ? QMS_CONGESTED : QMS_NO_CREDIT, c->ep->now);
     }
     qms_conn_timer(c);

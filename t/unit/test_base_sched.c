@@ -196,6 +196,31 @@ static void move_changes_the_level_and_not_the_membership(void **state)
 }
 
 /* Compares with the obvious implementation over a long random run. */
+static void vital_ones_go_ahead_of_every_level_and_of_the_guard(void **state)
+{
+    struct fixture *f = *state;
+
+    f->sched.guard = 2;
+    put(f, 0, 255);
+    f->n[1].vital = f->n[2].vital = true;
+    put(f, 1, 0);
+    put(f, 2, 0);
+    put(f, 2, 0); /* it is in already */
+    assert_true(qms_sched_passed_over(&f->sched, &f->n[0]));
+    assert_false(qms_sched_passed_over(&f->sched, &f->n[1]));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(packet(f), 1);
+        assert_int_equal(packet(f), 2);
+    }
+    qms_sched_move(&f->sched, &f->n[1], 3); /* they have no level */
+    qms_sched_remove(&f->sched, &f->n[1]);
+    assert_int_equal(packet(f), 2);
+    qms_sched_remove(&f->sched, &f->n[2]);
+    assert_int_equal(packet(f), 0);
+    qms_sched_remove(&f->sched, &f->n[0]);
+    assert_int_equal(packet(f), -1);
+}
+
 static void random_operations_agree_with_a_plain_search(void **state)
 {
     struct fixture *f = *state;
@@ -305,6 +330,7 @@ int main(void)
         QMS_TEST(guard_picks_for_the_first_frame_only),
         QMS_TEST(passed_over_tells_who_jumps_the_queue),
         QMS_TEST(move_changes_the_level_and_not_the_membership),
+        QMS_TEST(vital_ones_go_ahead_of_every_level_and_of_the_guard),
         QMS_TEST(random_operations_agree_with_a_plain_search),
         QMS_TEST(full_datagram_queue_drops_the_oldest_of_the_least_urgent),
         QMS_TEST(empty_datagrams_are_bounded_too),

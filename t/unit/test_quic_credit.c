@@ -225,6 +225,43 @@ static void window_does_not_grow_for_a_slow_sender(void **state)
     qms_quic_stream_free(st);
 }
 
+/* A peer whose window for all streams together never moves, as a browser's page that reads
+ * nothing: streams that fill it must leave room for what keeps the connection going. */
+static void vital_stream_has_credit_where_others_have_used_it_up(void **state)
+{
+    struct rig *r = *state;
+    struct rig_stream *vital, *plain;
+    size_t before;
+
+    r->client_config.connection_window = 512 << 10;
+    rig_start(r);
+    rig_establish(r);
+    ((struct qms_quic_conn *)(void *)r->client.link)->window = UINT64_MAX / 2;
+    r->client.hold = true;
+    for (unsigned i = 0; i < 24; i++) {
+        (void)rig_write(rig_open(&r->server, i % 2 == 0, QMS_PRIORITY_CRITICAL), 1 << 20);
+    }
+    for (before = SIZE_MAX; before != r->client.received;) {
+        before = r->client.received;
+        rig_run(r, 100);
+    }
+    assert_in_range(before, 500000, (512 << 10) - 4000);
+
+    vital = rig_open(&r->server, false, QMS_PRIORITY_NORMAL);
+    vital->st->vital = true;
+    (void)rig_write(vital, 4000);
+    finish(vital);
+    plain = rig_open(&r->server, false, QMS_PRIORITY_CRITICAL);
+    (void)rig_write(plain, 4000);
+    for (unsigned i = 0; i < 200 && r->client.received < before + 4000; i++) {
+        rig_run(r, 10);
+    }
+    assert_int_equal(rig_find(&r->client, vital->id)->received, 4000);
+    assert_true(rig_find(&r->client, vital->id)->fin);
+    rig_run(r, 50);
+    assert_int_equal(r->client.received, before + 4000); /* all of the rest still waits */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +274,7 @@ int main(void)
         cmocka_unit_test(window_grows_for_a_reader_behind_a_long_path),
         cmocka_unit_test(window_does_not_grow_for_a_slow_reader),
         cmocka_unit_test(window_does_not_grow_for_a_slow_sender),
+        QMS_TEST(vital_stream_has_credit_where_others_have_used_it_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
