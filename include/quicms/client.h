@@ -317,7 +317,8 @@ struct qms_connection_callbacks {
     /** A message of qms_message_send, whole.  `from` tells its source, target, priority, meta
      * and content type by the getters of struct qms_stream; it is lent until the callback
      * returns and must not be given to any other call.  Without this callback such a message
-     * arrives in on_stream, as a unidirectional stream. */
+     * arrives in on_stream, as a bidirectional stream to accept, read and finish (to a topic:
+     * as a unidirectional one). */
     void (*on_message)(struct qms_connection *c, void *arg, const struct qms_stream *from,
                        struct qms_bytes message);
     /** With qms_options_set_reconnect: the connection is lost, or an attempt has failed, with

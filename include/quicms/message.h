@@ -38,9 +38,14 @@ QMS_API QMS_MUST_CHECK qms_err qms_stream_pause_messages(struct qms_stream *st, 
  *
  * @param params  further header fields; may be NULL
  * @param done    runs once in qms_client_process, also after the connection's release, but not
- *                in qms_client_free; may be NULL.  QMS_OK: the broker (without one, the other
- *                agent) has all of it and nobody has refused it yet; QMS_E_WIRE + code: refused
- *                (OFFLINE, REJECTED, TOO_LARGE, ...); others: the connection's error
+ *                in qms_client_free; may be NULL.
+ *                 QMS_OK             the receiving agent has taken all of it: its on_message is
+ *                                    called, or its application has read the stream to the end
+ *                                    and finished it.  To a topic: the broker has all of it
+ *                 QMS_E_WIRE + code  refused, nothing was delivered (OFFLINE, REJECTED,
+ *                                    TOO_LARGE, BUSY, ...); PEER_GONE: the receiver was lost,
+ *                                    it may have been delivered
+ *                 others             the connection's error; it may have been delivered
  *
  * @retval QMS_OK           copied
  * @retval QMS_E_TOO_LARGE  over qms_options_set_max_message

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* One stream a message: whole or not at all.  Both ends are streams of the library's own, whose
- * header carries the mark that tells them from an application's. */
+ * header carries the mark that tells them from an application's.  The stream is bidirectional
+ * so that RESULT, which the receiver sends when it has all of the message, tells what became of
+ * it; only to a topic, which has no one to answer, it is not. */
 #include "base/mem.h"
 #include "client/client_i.h"
 
@@ -11,6 +13,16 @@ struct outgoing {
     void *arg;
     size_t len;
 };
+
+/* The receiver's application may have taken the stream in the library's place, and may say
+ * more than that it did: nobody asked for that. */
+static void outgoing_readable(struct qms_stream *st, void *arg)
+{
+    (void)arg;
+    if (st->rx != QMS_HALF_DEAD) {
+        (void)!qms_stream_consume(st, (size_t)st->received.bytes); /* it cannot be too much */
+    }
+}
 
 static void outgoing_closed(struct qms_stream *st, void *arg, qms_err err)
 {
@@ -25,6 +37,7 @@ static void outgoing_closed(struct qms_stream *st, void *arg, qms_err err)
 
 static const struct qms_stream_callbacks outgoing_callbacks = {
     .size = sizeof(struct qms_stream_callbacks),
+    .on_readable = outgoing_readable,
     .on_closed = outgoing_closed,
 };
 
@@ -40,7 +53,8 @@ static qms_err send(struct qms_connection *c, enum qms_kind kind, const char *na
                     struct outgoing *m)
 {
     struct qms_stream *st = NULL;
-    qms_err err = qms_stream_open_as(c, kind, name, QMS_OPEN_UNI, priority, params, true,
+    unsigned flags = kind == QMS_KIND_TOPIC ? QMS_OPEN_UNI : QMS_OPEN_BIDI;
+    qms_err err = qms_stream_open_as(c, kind, name, flags, priority, params, true,
                                      &outgoing_callbacks, m, &st);
 
     if (err != QMS_OK) {
@@ -110,16 +124,32 @@ static void refuse(struct qms_stream *st, qms_err err)
     qms_stream_release(st);
 }
 
-/* All of it is there: a stream cannot be refused any more, and need not be. */
+/* What is answered is delivered and the other way round, the end of the connection in between
+ * apart.  A unidirectional stream that is whole has nothing left to answer on. */
+static qms_err answer(struct qms_stream *st)
+{
+    qms_err err;
+
+    if (!st->bidi) {
+        return QMS_OK;
+    }
+    err = qms_stream_accept(st, (struct qms_bytes){0});
+    return err == QMS_OK ? qms_stream_finish(st) : err;
+}
+
+/* All of it is there. */
 static void deliver(struct qms_stream *st, struct incoming *m)
 {
     struct qms_connection *c = st->c;
     struct qms_lent lent;
-    bool whole =
-        qms_lent_take(&lent, &m->assembly, st, m->assembly.len + (uint64_t)st->received.bytes);
+    qms_err err = answer(st);
 
-    (void)!qms_stream_accept(st, (struct qms_bytes){0});
-    if (whole) {
+    if (err != QMS_OK) {
+        refuse(st, err);
+        return;
+    }
+    if (qms_lent_take(&lent, &m->assembly, st,
+                      m->assembly.len + (uint64_t)st->received.bytes)) {
         if (c->cb.on_message != NULL) {
             c->cb.on_message(c, c->arg, st, lent.bytes);
         }
@@ -171,7 +201,7 @@ bool qms_message_take(struct qms_connection *c, struct qms_stream *st)
 {
     struct incoming *m;
 
-    if (!st->info->message || st->bidi || c->cb.on_message == NULL) {
+    if (!st->info->message || c->cb.on_message == NULL) {
         return false;
     }
     m = qms_calloc(1, sizeof(*m));

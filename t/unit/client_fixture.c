@@ -44,6 +44,7 @@ static struct peer_stream *peer_stream(struct fixture *f, struct qms_session_str
     assert_non_null(p);
     assert_true(f->count < PEER_STREAMS);
     p->ss = ss;
+    p->bidi = ss != NULL && ss->bidi;
     p->reset = p->stopped = -1;
     p->result = UINT64_MAX;
     f->streams[f->count++] = p;

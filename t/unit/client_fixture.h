@@ -15,7 +15,7 @@ struct peer_stream {
     struct qms_session_stream *ss; /* NULL once closed */
     uint8_t data[1 << 20];
     size_t len;
-    bool fin, answered, closed;
+    bool fin, answered, closed, bidi;
     int reset, stopped; /* code, -1: none */
     uint64_t result;    /* UINT64_MAX: none */
     char meta[64], target[QMS_NAME_MAX + 1];

@@ -225,10 +225,74 @@ static void message_is_a_marked_stream_of_its_own(void **state)
     assert_memory_equal(f->streams[0]->data, "hello", 5);
     assert_true(f->streams[0]->fin);
     assert_int_equal(f->streams[0]->priority, 200);
+    assert_int_equal(d.calls, 0); /* acknowledged is not taken */
+    peer_answers(f->streams[0], 0, "");
+    peer_writes(f->streams[0], "thanks", false);
+    settle(f);
+    assert_int_equal(d.calls, 0);
+    qms_session_finish(f->streams[0]->ss);
+    settle(f);
     assert_int_equal(d.calls, 1);
     assert_int_equal(d.err, QMS_OK);
     assert_int_equal(f->conn->messages_out, 0);
     assert_int_equal(f->conn->stream_count, 0);
+    assert_int_equal(fake_link_unconsumed(f->pair, 0), 0);
+}
+
+static void message_to_a_topic_is_done_when_the_broker_has_it(void **state)
+{
+    struct fixture *f = *state;
+    struct done d = {0};
+
+    assert_int_equal(
+        qms_message_send(f->conn, QMS_KIND_TOPIC, "b", 200, NULL, text("hello"), on_done, &d),
+        QMS_OK);
+    settle(f);
+    assert_false(f->streams[0]->bidi);
+    assert_memory_equal(f->streams[0]->data, "hello", 5);
+    assert_int_equal(d.calls, 1);
+    assert_int_equal(d.err, QMS_OK);
+}
+
+static void refusal_of_a_message_that_is_whole_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct done d = {0};
+
+    assert_int_equal(
+        qms_message_send(f->conn, QMS_KIND_AGENT, "b", 200, NULL, text("hello"), on_done, &d),
+        QMS_OK);
+    settle(f);
+    assert_true(f->streams[0]->fin);
+    pass(f, QMS_SECOND);
+    peer_answers(f->streams[0], QMS_CODE_TOO_LARGE, "more than I can take");
+    settle(f);
+    assert_int_equal(d.calls, 1);
+    assert_int_equal(d.err, QMS_E_WIRE_TOO_LARGE);
+}
+
+/* Whoever took it may die before saying so. */
+static void message_without_an_answer_ends_with_its_stream(void **state)
+{
+    struct fixture *f = *state;
+    struct done d = {0}, e = {0};
+
+    assert_int_equal(
+        qms_message_send(f->conn, QMS_KIND_AGENT, "b", 200, NULL, text("hello"), on_done, &d),
+        QMS_OK);
+    assert_int_equal(
+        qms_message_send(f->conn, QMS_KIND_AGENT, "b", 200, NULL, text("hello"), on_done, &e),
+        QMS_OK);
+    settle(f);
+    peer_answers(f->streams[0], 0, "");
+    qms_session_reset(f->streams[0]->ss, QMS_CODE_PEER_GONE);
+    settle(f);
+    assert_int_equal(d.calls, 1);
+    assert_int_equal(d.err, QMS_E_WIRE_PEER_GONE);
+    fake_link_break(f->pair, QMS_E_IDLE);
+    settle(f);
+    assert_int_equal(e.calls, 1);
+    assert_int_equal(e.err, QMS_E_IDLE);
 }
 
 static void refused_message_is_told(void **state)
@@ -313,6 +377,48 @@ static void message_comes_when_it_is_whole(void **state)
     assert_int_equal(f->message_len, 190000);
     assert_int_equal(f->conn->assembled_bytes, 0);
     assert_int_equal(fake_link_unconsumed(f->pair, 0), 0);
+}
+
+static void message_is_answered_when_it_is_whole(void **state)
+{
+    struct fixture *f = *state;
+    struct peer_stream *p = peer_route_with(f, true, 0, true, UINT64_MAX);
+
+    write_bytes(p, "hel", 3, false);
+    settle(f);
+    assert_int_equal(p->result, UINT64_MAX);
+    write_bytes(p, "lo", 2, true);
+    settle(f);
+    assert_string_equal(f->message, "hello");
+    assert_int_equal(p->result, QMS_CODE_OK);
+    assert_true(p->fin);
+    assert_int_equal(p->len, 0);
+    assert_true(p->closed);
+    p = peer_route_with(f, true, 0, true, UINT64_MAX);
+    write_bytes(p, big, 200001, false);
+    settle(f);
+    assert_int_equal(p->result, QMS_CODE_TOO_LARGE);
+    assert_int_equal(f->messages, 1);
+}
+
+static void message_that_cannot_be_answered_is_not_delivered(void **state)
+{
+    struct fixture *f = *state;
+    struct peer_stream *p;
+
+    for (uint64_t n = 0; n < 12; n++) {
+        size_t before = f->messages;
+
+        p = peer_route_with(f, true, 0, true, UINT64_MAX);
+        write_bytes(p, "whole", 5, true);
+        (void)fake_link_pump(f->pair, 0);
+        qms_mem_fail_after(n);
+        qms_client_turn(f->client, fake_link_now(f->pair));
+        qms_mem_fail_after(UINT64_MAX);
+        settle(f);
+        assert_true((f->messages > before) == (p->result == QMS_CODE_OK));
+    }
+    assert_true(f->messages > 0);
 }
 
 static void message_that_breaks_off_is_no_message(void **state)
@@ -558,6 +664,9 @@ static void done_and_reply_may_release_the_connection(void **state)
             assert_int_equal(qms_message_send(f->conn, QMS_KIND_AGENT, "b", 0, NULL, text("x"),
                                               done_releases, &k),
                              QMS_OK);
+            settle(f);
+            peer_answers(f->streams[0], 0, "");
+            qms_session_finish(f->streams[0]->ss);
         } else {
             assert_int_equal(qms_request(f->conn, QMS_KIND_AGENT, "b", 0, NULL, text("x"),
                                          QMS_SECOND, reply_releases, &k),
@@ -646,10 +755,15 @@ int main(void)
         QMS_TEST(paused_stream_holds_its_messages),
         QMS_TEST(full_send_buffer_takes_whole_messages_or_none),
         QMS_TEST(message_is_a_marked_stream_of_its_own),
+        QMS_TEST(message_to_a_topic_is_done_when_the_broker_has_it),
+        QMS_TEST(refusal_of_a_message_that_is_whole_is_told),
+        QMS_TEST(message_without_an_answer_ends_with_its_stream),
         QMS_TEST(refused_message_is_told),
         QMS_TEST(messages_have_limits),
         cmocka_unit_test(message_waits_for_the_welcome_and_ends_with_the_connection),
         QMS_TEST(message_comes_when_it_is_whole),
+        QMS_TEST(message_is_answered_when_it_is_whole),
+        QMS_TEST(message_that_cannot_be_answered_is_not_delivered),
         QMS_TEST(message_that_breaks_off_is_no_message),
         QMS_TEST(oversized_message_is_refused),
         QMS_TEST(incomplete_messages_share_a_bound),
