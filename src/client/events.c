@@ -35,8 +35,8 @@ static void drop_oldest_datagram(struct qms_connection *c)
     }
 }
 
-/* Streams are bounded by the limits of the transport, answers by the number of questions;
- * neither must ever be left out here. */
+/* Streams are bounded by the limits of the transport, answers by the number of questions, and
+ * presence by what a turn receives; none of them must ever be left out here. */
 static bool room_for(struct qms_connection *c, enum qms_event_type type, size_t len)
 {
     if (type == QMS_EVENT_DATAGRAM) {
@@ -45,7 +45,7 @@ static bool room_for(struct qms_connection *c, enum qms_event_type type, size_t 
             drop_oldest_datagram(c);
         }
     }
-    return type == QMS_EVENT_STREAM || type == QMS_EVENT_DONE ||
+    return type == QMS_EVENT_STREAM || type == QMS_EVENT_DONE || type == QMS_EVENT_PRESENCE ||
            type == QMS_EVENT_RECONNECTING || c->event_count < QMS_EVENTS_MAX;
 }
 

@@ -434,6 +434,7 @@ static void on_presence(struct qms_connection *c, void *arg, uint64_t watch, uns
     struct fixture *f = arg;
     size_t len = strlen(f->presence);
 
+    f->presences++;
     (void)c;
     (void)snprintf(f->presence + len, sizeof(f->presence) - len, "%llu/%u/%s;",
                    (unsigned long long)watch, presence, agent);

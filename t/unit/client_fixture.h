@@ -67,6 +67,7 @@ struct fixture {
     unsigned attempt;
     char url[128];      /* that the last attempt was redirected to */
     char presence[128]; /* "WATCH/STATE/AGENT;" each (letter P) */
+    size_t presences;
     char reason[QMS_ERROR_TEXT_MAX], refused_reason[128];
     uint64_t close_code, retry_after_ms;
     qms_time pong;

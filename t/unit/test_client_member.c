@@ -186,6 +186,30 @@ static void presence_is_told_under_the_number_of_the_watch(void **state)
     fixture_free(f);
 }
 
+static void a_long_snapshot_is_told_whole(void **state)
+{
+    struct fixture *f = ready();
+    struct qms_control m = {.type = QMS_MSG_PRESENCE};
+    uint64_t watch;
+    (void)state;
+
+    assert_int_equal(qms_connection_watch(f->conn, "", NULL, NULL, &watch), QMS_OK);
+    settle(f);
+    reply(f, watch, 0);
+    m.u.presence.watch_req = watch;
+    for (unsigned i = 0; i < 3000; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "agent-%u", i);
+        m.u.presence.state = QMS_PRESENCE_ONLINE;
+        m.u.presence.name = text(name);
+        peer_sends(f, m);
+    }
+    settle(f);
+    assert_int_equal(f->presences, 3000);
+    fixture_free(f);
+}
+
 static void what_is_asked_before_on_ready_waits_for_it(void **state)
 {
     struct fixture *f = fixture_reconnecting(WELCOME);
@@ -242,6 +266,7 @@ int main(void)
         cmocka_unit_test(a_join_without_an_answer_is_asked_again),
         cmocka_unit_test(leaving_is_answered_also_by_the_end_of_the_session),
         cmocka_unit_test(presence_is_told_under_the_number_of_the_watch),
+        cmocka_unit_test(a_long_snapshot_is_told_whole),
         cmocka_unit_test(what_is_asked_before_on_ready_waits_for_it),
         cmocka_unit_test(the_end_of_the_connection_answers_what_waits),
         cmocka_unit_test(memberships_are_limited),

@@ -198,16 +198,101 @@ static void each_connection_callback_may_end_its_handle(void **state)
     }
 }
 
-static void a_refused_agent_may_release_in_the_refusal(void **state)
+/* An agent that is in a group, watches, and loses its connection twice. */
+static void come_and_go(struct fixture *f)
 {
-    struct fixture *f = fixture_new(REFUSE, NULL);
+    struct qms_control reply = {.type = QMS_MSG_REPLY}, seen = {.type = QMS_MSG_PRESENCE};
+    uint64_t watch = 0;
+
+    if (qms_connection_join(f->conn, QMS_KIND_GROUP, "g", NULL, note_done, f) != QMS_OK ||
+        qms_connection_watch(f->conn, "", note_done, f, &watch) != QMS_OK) {
+        return;
+    }
+    settle(f);
+    for (reply.u.reply.req = 0; reply.u.reply.req <= watch && f->peer != NULL;
+         reply.u.reply.req++) {
+        peer_sends(f, reply);
+    }
+    seen.u.presence.watch_req = watch;
+    seen.u.presence.state = QMS_PRESENCE_ONLINE;
+    seen.u.presence.name = text("other");
+    if (f->peer != NULL) {
+        peer_sends(f, seen);
+    }
+    settle(f);
+    for (int i = 0; i < 2 && f->peer != NULL; i++) {
+        fake_link_break(f->pair, QMS_E_IDLE);
+        settle(f);
+        pass(f, 2 * QMS_SECOND);
+    }
+}
+
+static void each_callback_of_members_and_reconnects_may_end_its_handle(void **state)
+{
+    static const char letters[] = "DPx";
 
     (void)state;
-    f->act_on = 'f';
-    f->act = conn_release;
+    for (size_t l = 0; l < sizeof(letters) - 1; l++) {
+        for (size_t a = 0; a < sizeof(conn_acts) / sizeof(conn_acts[0]); a++) {
+            struct fixture *f = fixture_reconnecting(WELCOME);
+
+            settle(f);
+            f->act_on = letters[l];
+            f->act = conn_acts[a];
+            come_and_go(f);
+            if (strchr(f->log, letters[l]) == NULL) {
+                fail_msg("callback %c never came: %s", letters[l], f->log);
+            }
+            if (f->conn == NULL && f->log[strlen(f->log) - 1] != letters[l]) {
+                fail_msg("after release in %c came %s", letters[l], f->log);
+            }
+            qms_stream_release(f->accepted.st);
+            qms_connection_release(f->conn);
+            settle(f);
+            assert_true(qms_list_empty(&f->client->connections));
+            fixture_free(f);
+        }
+    }
+}
+
+static void a_refused_agent_may_end_its_handle_in_the_refusal(void **state)
+{
+    (void)state;
+    for (size_t a = 0; a < sizeof(conn_acts) / sizeof(conn_acts[0]); a++) {
+        struct fixture *f = fixture_new(REFUSE, NULL);
+
+        f->act_on = 'f';
+        f->act = conn_acts[a];
+        settle(f);
+        assert_string_equal(f->log, f->conn == NULL ? "f" : "fc");
+        fixture_free(f);
+    }
+}
+
+static void release_posted(struct qms_client *client, void *arg)
+{
+    struct fixture *f = arg;
+
+    (void)client;
+    qms_stream_release(f->accepted.st);
+    f->accepted.st = NULL;
+    conn_release(f);
+}
+
+/* Between the receiving of events and the callbacks that they made due. */
+static void a_posted_call_may_end_handles(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)peer_opens(f, true, "x");
     settle(f);
-    assert_string_equal(f->log, "f");
-    fixture_free(f);
+    peer_talks(f);
+    (void)fake_link_pump(f->pair, 0);
+    assert_int_equal(qms_client_post(f->client, release_posted, f), QMS_OK);
+    f->log[0] = '\0';
+    settle(f);
+    assert_string_equal(f->log, "");
+    assert_true(qms_list_empty(&f->client->connections));
 }
 
 static void a_released_stream_goes_on_sending_what_was_finished(void **state)
@@ -349,7 +434,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BARE_TEST(each_stream_callback_may_end_its_handle),
         BARE_TEST(each_connection_callback_may_end_its_handle),
-        BARE_TEST(a_refused_agent_may_release_in_the_refusal),
+        BARE_TEST(each_callback_of_members_and_reconnects_may_end_its_handle),
+        BARE_TEST(a_refused_agent_may_end_its_handle_in_the_refusal),
+        QMS_TEST(a_posted_call_may_end_handles),
         QMS_TEST(a_released_stream_goes_on_sending_what_was_finished),
         QMS_TEST(a_released_stream_that_was_not_finished_is_cancelled),
         QMS_TEST(an_unanswered_stream_is_rejected_by_its_release),
