@@ -42,13 +42,16 @@ static void sift_down(struct qms_heap *h, struct qms_heap_node *node)
     place(h, node, i);
 }
 
-static qms_err make_room(struct qms_heap *h)
+qms_err qms_heap_reserve(struct qms_heap *h, size_t count)
 {
-    if (h->count + 1 < h->cap) {
+    size_t cap = h->cap > 0 ? h->cap : FIRST_CAP;
+
+    if (count < h->cap) {
         return QMS_OK;
     }
-
-    size_t cap = h->cap > 0 ? 2 * h->cap : FIRST_CAP;
+    while (cap <= count) {
+        cap *= 2;
+    }
     struct qms_heap_node **nodes = qms_realloc(h->nodes, cap * sizeof(*nodes));
     if (nodes == NULL) {
         return QMS_E_NOMEM;
@@ -75,7 +78,7 @@ qms_err qms_heap_set(struct qms_heap *h, struct qms_heap_node *node, qms_time at
         return QMS_OK;
     }
     if (node->index == 0) {
-        if (make_room(h) != QMS_OK) {
+        if (qms_heap_reserve(h, h->count + 1) != QMS_OK) {
             return QMS_E_NOMEM;
         }
         place(h, node, ++h->count);

@@ -19,6 +19,9 @@ void qms_heap_fini(struct qms_heap *h);
 /** Inserts, or moves a node that is in already.  `at` QMS_NEVER removes it.  QMS_E_NOMEM. */
 QMS_MUST_CHECK qms_err qms_heap_set(struct qms_heap *h, struct qms_heap_node *node,
                                     qms_time at);
+/** Makes room for this many nodes: while no more are in, qms_heap_set cannot fail.
+ * QMS_E_NOMEM. */
+QMS_MUST_CHECK qms_err qms_heap_reserve(struct qms_heap *h, size_t count);
 void qms_heap_remove(struct qms_heap *h, struct qms_heap_node *node);
 /** The earliest node, or NULL. */
 struct qms_heap_node *qms_heap_top(const struct qms_heap *h);

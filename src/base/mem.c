@@ -2,23 +2,23 @@
 /* Every allocation passes one counter, so that a test can let any one of them fail. */
 #include "base/mem.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Test hook: allocations left until the one that fails. */
-static uint64_t left = UINT64_MAX;
+/* Test hook: allocations left until the one that fails.  Any thread may allocate. */
+static _Atomic uint64_t left = UINT64_MAX;
 
 static bool must_fail(void)
 {
-    if (left == UINT64_MAX) {
-        return false;
-    }
-    if (left > 0) {
-        left--;
-        return false;
-    }
-    left = UINT64_MAX;
-    return true;
+    uint64_t now = atomic_load_explicit(&left, memory_order_relaxed);
+
+    do {
+        if (now == UINT64_MAX) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak(&left, &now, now == 0 ? UINT64_MAX : now - 1));
+    return now == 0;
 }
 
 void qms_mem_fail_after(uint64_t n)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The context and its turn: receive, expire, run callbacks, send, reap.  Everything that
  * happens in the library happens in a turn; calls between turns only queue and ask for one. */
-#include <stdlib.h>
-
 #include <quicms/version.h>
 
 #include "base/clock.h"
@@ -182,17 +180,16 @@ static void dispatch(struct qms_client *client)
     }
 }
 
-/* Where memory is out the connection stays on the list and the next turn tries again. */
+/* There is room in the heap for each connection since it was made. */
 static void set_timers(struct qms_client *client)
 {
-    struct qms_list *node, *next;
+    struct qms_list *node;
 
-    QMS_LIST_FOREACH_SAFE(node, next, &client->touched) {
+    while ((node = qms_list_first(&client->touched)) != NULL) {
         struct qms_connection *c = QMS_CONTAINER(node, struct qms_connection, touched_node);
 
-        if (qms_heap_set(&client->timers, &c->timer, qms_connection_next_at(c)) == QMS_OK) {
-            qms_list_remove(node);
-        }
+        (void)!qms_heap_set(&client->timers, &c->timer, qms_connection_next_at(c));
+        qms_list_remove(node);
     }
 }
 
@@ -308,18 +305,18 @@ static void post_deliver(void *to, struct qms_letter *letter)
     struct post *post = QMS_CONTAINER(letter, struct post, letter);
 
     post->fn(to, post->arg);
-    free(post);
+    qms_free(post);
 }
 
 static void post_drop(struct qms_letter *letter)
 {
-    free(QMS_CONTAINER(letter, struct post, letter));
+    qms_free(QMS_CONTAINER(letter, struct post, letter));
 }
 
 qms_err qms_client_post(struct qms_client *client,
                         void (*fn)(struct qms_client *client, void *arg), void *arg)
 {
-    struct post *post = calloc(1, sizeof(*post));
+    struct post *post = qms_calloc(1, sizeof(*post));
     qms_err err;
 
     if (post == NULL) {
@@ -330,7 +327,7 @@ qms_err qms_client_post(struct qms_client *client,
     post->arg = arg;
     err = qms_mailbox_post(client->mail, &post->letter, false);
     if (err != QMS_OK) {
-        free(post);
+        qms_free(post);
     }
     return err;
 }

@@ -84,6 +84,7 @@ struct qms_client {
     struct qms_mailbox *mail;
     struct qms_driver *driver; /* NULL in tests */
     struct qms_list connections;
+    size_t connection_count;
     struct qms_list due;     /* connections with callbacks to run */
     struct qms_list touched; /* connections whose timer may have moved */
     struct qms_list reap_connections, reap_streams;
@@ -160,6 +161,7 @@ struct qms_member {
     bool granted;       /* once; `done` has been told */
     qms_done *done;
     void *arg;
+    struct qms_event *told; /* for its answer; NULL: none is wanted */
     bool has_weight, has_priority, has_slow_policy;
     uint64_t weight, slow_policy;
     uint8_t priority;
@@ -175,6 +177,7 @@ struct qms_request {
     struct qms_member *member; /* JOIN and WATCH: NULL once it was left meanwhile */
     qms_done *done;            /* LEAVE and UNWATCH, and a JOIN that was left */
     void *arg;
+    struct qms_event *told; /* for the answer to this side's own question */
 };
 
 struct qms_connection {
@@ -201,8 +204,8 @@ struct qms_connection {
     size_t stream_count, waiting_count;
     struct qms_list due_streams;
 
-    uint64_t ping_sent, ping_answered; /* counters; the time of number n is at n % MAX */
-    qms_time ping_at[QMS_PINGS_MAX];
+    uint64_t ping_sent, ping_answered; /* counters */
+    struct qms_list pings; /* events for the answers to come; `rtt` is when each was sent */
     struct qms_list confirming; /* streams whose on_closed waits (confirm.c) */
     uint64_t confirm_sent, confirm_done;
 
@@ -267,9 +270,15 @@ qms_err qms_connection_check_open(const struct qms_connection *c);
 /** A new event at the end of the queue, or NULL: no memory or no room (it is left out). */
 struct qms_event *qms_event_add(struct qms_connection *c, enum qms_event_type type,
                                 struct qms_bytes text, struct qms_bytes bytes);
+/** An event without data for an answer that must be told, made by the call that asks: so a lack
+ * of memory is that call's error.  Freed by qms_free, or used.  NULL: no memory. */
+struct qms_event *qms_event_reserve(enum qms_event_type type);
+void qms_event_use(struct qms_connection *c, struct qms_event *e);
 void qms_events_dispatch(struct qms_connection *c);
 void qms_events_clear(struct qms_connection *c);
 
+/** The session is gone: no answers come to the PINGs under way. */
+void qms_pings_forget(struct qms_connection *c);
 void qms_connection_on_control(struct qms_session *s, const struct qms_control *msg);
 /** A message over CONTROL. */
 qms_err qms_connection_send(struct qms_connection *c, const struct qms_control *m);
@@ -284,8 +293,9 @@ void qms_requests_on_reply(struct qms_connection *c, uint64_t req, uint64_t stat
 /** The session is gone: what has ended with it is told, joins and watches wait. */
 void qms_requests_lost(struct qms_connection *c);
 void qms_requests_clear(struct qms_connection *c);
-/** Has `done` called.  Without memory it is not. */
-void qms_done_note(struct qms_connection *c, qms_done *done, void *arg, qms_err err);
+/** Has `done` called, by the event that was reserved for it, which is gone then. */
+void qms_done_note(struct qms_connection *c, struct qms_event **told, qms_done *done, void *arg,
+                   qms_err err);
 
 /* broker_stats.c */
 /** Asks the broker for its figures; `done` follows.  Errors as for qms_connection_ping. */

@@ -19,7 +19,9 @@ qms_err qms_connection_new(struct qms_client *client, const struct qms_options *
         return QMS_E_INVALID;
     }
     c = qms_calloc(1, sizeof(*c));
-    if (c == NULL || qms_options_copy(&c->settings, options, false) != QMS_OK) {
+    if (c == NULL ||
+        qms_heap_reserve(&client->timers, client->connection_count + 1) != QMS_OK ||
+        qms_options_copy(&c->settings, options, false) != QMS_OK) {
         qms_free(c);
         return QMS_E_NOMEM;
     }
@@ -38,7 +40,9 @@ qms_err qms_connection_new(struct qms_client *client, const struct qms_options *
     qms_list_init(&c->requests);
     qms_list_init(&c->members);
     qms_list_init(&c->confirming);
+    qms_list_init(&c->pings);
     qms_list_append(&client->connections, &c->node);
+    client->connection_count++;
     c->deadline = qms_client_now(client) + c->settings.connect_for;
     c->reconnect_at = c->leave_at = QMS_NEVER;
     client->attempted++;
@@ -55,10 +59,12 @@ void qms_connection_destroy(struct qms_connection *c)
     client->bytes_received += c->last_stats[QMS_CONNECTION_BYTES_RECEIVED];
     qms_heap_remove(&client->timers, &c->timer);
     qms_list_remove(&c->node);
+    client->connection_count--;
     qms_list_remove(&c->due_node);
     qms_list_remove(&c->touched_node);
     qms_list_remove(&c->reap_node);
     qms_events_clear(c);
+    qms_pings_forget(c);
     qms_requests_clear(c);
     qms_heap_fini(&c->calls);
     qms_members_clear(c);

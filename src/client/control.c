@@ -30,6 +30,7 @@ qms_err qms_connection_ping(struct qms_connection *c)
 {
     struct qms_control m = {.type = QMS_MSG_PING};
     qms_err err = qms_connection_check_ready(c);
+    struct qms_event *e;
 
     if (err != QMS_OK) {
         return err;
@@ -37,13 +38,36 @@ qms_err qms_connection_ping(struct qms_connection *c)
     if (c->ping_sent - c->ping_answered >= QMS_PINGS_MAX) {
         return QMS_E_LIMIT;
     }
+    e = qms_event_reserve(QMS_EVENT_PONG);
+    if (e == NULL) {
+        return QMS_E_NOMEM;
+    }
     memcpy(m.u.ping, &c->ping_sent, sizeof(m.u.ping));
     err = qms_connection_send(c, &m);
-    if (err == QMS_OK) {
-        c->ping_at[c->ping_sent % QMS_PINGS_MAX] = qms_client_now(c->client);
-        c->ping_sent++;
+    if (err != QMS_OK) {
+        qms_free(e);
+        return err;
     }
-    return err;
+    e->rtt = qms_client_now(c->client);
+    qms_list_append(&c->pings, &e->node);
+    c->ping_sent++;
+    return QMS_OK;
+}
+
+static struct qms_event *oldest_ping(struct qms_connection *c)
+{
+    struct qms_event *e = QMS_CONTAINER(qms_list_first(&c->pings), struct qms_event, node);
+
+    qms_list_remove(&e->node);
+    c->ping_answered++;
+    return e;
+}
+
+void qms_pings_forget(struct qms_connection *c)
+{
+    while (c->ping_answered < c->ping_sent) {
+        qms_free(oldest_ping(c));
+    }
 }
 
 /* Answers come in order; one that is out of order answers those before it too. */
@@ -59,11 +83,12 @@ static void on_pong(struct qms_connection *c, const uint8_t bytes[8])
     if (number < c->ping_answered || number >= c->ping_sent) {
         return;
     }
-    c->ping_answered = number + 1;
-    e = qms_event_add(c, QMS_EVENT_PONG, (struct qms_bytes){0}, (struct qms_bytes){0});
-    if (e != NULL) {
-        e->rtt = qms_session_link(c->session)->now - c->ping_at[number % QMS_PINGS_MAX];
+    while (c->ping_answered < number) {
+        qms_free(oldest_ping(c));
     }
+    e = oldest_ping(c);
+    e->rtt = qms_session_link(c->session)->now - e->rtt;
+    qms_event_use(c, e);
 }
 
 static qms_err send_token(struct qms_connection *c, const char *token)
@@ -76,10 +101,11 @@ static qms_err send_token(struct qms_connection *c, const char *token)
         return err;
     }
     r->token = true;
+    r->told = qms_event_reserve(QMS_EVENT_TOKEN);
     m.u.auth.req = r->req;
     m.u.auth.scheme = QMS_AUTH_TOKEN;
     m.u.auth.token = (struct qms_bytes){(const uint8_t *)token, strlen(token)};
-    err = qms_connection_send(c, &m);
+    err = r->told == NULL ? QMS_E_NOMEM : qms_connection_send(c, &m);
     if (err != QMS_OK) {
         qms_request_free(c, r);
     }

@@ -57,7 +57,7 @@ static qms_err load_trust(struct qms_options *o, char error[QMS_TLS_ERROR_MAX])
     t->loaded = qms_tls_client_new(&config, error);
     if (t->loaded == NULL) {
         qms_free(t);
-        return QMS_E_CONFIG;
+        return qms_tls_error_code(error);
     }
     t->refs = 1;
     t->free = free_trust;

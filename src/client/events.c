@@ -79,6 +79,23 @@ struct qms_event *qms_event_add(struct qms_connection *c, enum qms_event_type ty
     return e;
 }
 
+struct qms_event *qms_event_reserve(enum qms_event_type type)
+{
+    struct qms_event *e = qms_calloc(1, sizeof(*e) + 1);
+
+    if (e != NULL) {
+        e->type = type;
+    }
+    return e;
+}
+
+void qms_event_use(struct qms_connection *c, struct qms_event *e)
+{
+    qms_list_append(&c->events, &e->node);
+    c->event_count++;
+    qms_connection_due(c);
+}
+
 void qms_connection_hand_over(struct qms_connection *c, struct qms_stream *st)
 {
     if (qms_message_take(c, st)) {

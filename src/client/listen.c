@@ -104,34 +104,39 @@ static const struct qms_source_ops source = {
 
 /* ---- certificate ---- */
 
-static struct qms_tls_server *minted(const struct qms_options *o, char *error)
+static qms_err minted(const struct qms_options *o, char *error, struct qms_tls_server **out)
 {
     char *cert = NULL, *key = NULL;
-    struct qms_tls_server *t = NULL;
+    qms_err err = qms_tls_mint(o->agent_id, qms_clock_wall() - 3600, MINTED_DAYS, &cert, &key);
 
-    if (qms_tls_mint(o->agent_id, qms_clock_wall() - 3600, MINTED_DAYS, &cert, &key) !=
-        QMS_OK) {
+    if (err != QMS_OK) {
         (void)snprintf(error, QMS_ERROR_TEXT_MAX, "No certificate could be minted.");
-        return NULL;
+        return err;
     }
-    t = qms_tls_server_from_pem((struct qms_bytes){(uint8_t *)cert, strlen(cert)},
-                                (struct qms_bytes){(uint8_t *)key, strlen(key)}, error);
+    *out = qms_tls_server_from_pem((struct qms_bytes){(uint8_t *)cert, strlen(cert)},
+                                   (struct qms_bytes){(uint8_t *)key, strlen(key)}, error);
     qms_memzero(key, strlen(key));
     qms_free(key);
     qms_free(cert);
-    return t;
+    return *out == NULL ? qms_tls_error_code(error) : QMS_OK;
 }
 
-static struct qms_tls_server *identity(const struct qms_options *o, char *error)
+static qms_err identity(const struct qms_options *o, char *error, struct qms_tls_server **out)
 {
-    struct qms_tls_server *t = o->cert_file != NULL
-                                   ? qms_tls_server_from_files(o->cert_file, o->key_file, error)
-                                   : minted(o, error);
+    if (o->cert_file == NULL) {
+        qms_err err = minted(o, error, out);
 
-    if (t != NULL) {
-        qms_tls_server_request_certificate(t, o->request_certificate);
+        if (err != QMS_OK) {
+            return err;
+        }
+    } else {
+        *out = qms_tls_server_from_files(o->cert_file, o->key_file, error);
+        if (*out == NULL) {
+            return qms_tls_error_code(error);
+        }
     }
-    return t;
+    qms_tls_server_request_certificate(*out, o->request_certificate);
+    return QMS_OK;
 }
 
 static void write_pin(const struct qms_tls_server *t, char out[65])
@@ -229,13 +234,12 @@ static qms_err open_source(struct qms_listener *l, const struct bound *b,
 
 static qms_err listen_at(struct qms_listener *l, struct bound *b, char *error)
 {
-    struct qms_tls_server *tls = identity(&l->settings, error);
-    qms_err err;
+    struct qms_tls_server *tls = NULL;
+    qms_err err = identity(&l->settings, error, &tls);
 
-    if (tls == NULL) {
-        return QMS_E_CONFIG;
+    if (err == QMS_OK) {
+        err = bind_to(b);
     }
-    err = bind_to(b);
     if (err == QMS_OK) {
         err = open_source(l, b, tls);
     }

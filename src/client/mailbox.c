@@ -4,9 +4,10 @@
 #include "client/mailbox.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "base/mem.h"
 
 struct qms_mailbox {
     pthread_mutex_t lock;
@@ -19,14 +20,14 @@ struct qms_mailbox {
 
 qms_err qms_mailbox_new(struct qms_mailbox **out)
 {
-    struct qms_mailbox *m = calloc(1, sizeof(*m));
+    struct qms_mailbox *m = qms_calloc(1, sizeof(*m));
 
     if (m == NULL) {
         return QMS_E_NOMEM;
     }
     m->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (m->fd < 0) {
-        free(m);
+        qms_free(m);
         return QMS_E_IO;
     }
     (void)pthread_mutex_init(&m->lock, NULL);
@@ -78,7 +79,7 @@ void qms_mailbox_unref(struct qms_mailbox *m)
         drop_all(take_all(m));
         (void)close(m->fd);
         (void)pthread_mutex_destroy(&m->lock);
-        free(m);
+        qms_free(m);
     }
 }
 

@@ -67,6 +67,7 @@ static void member_free(struct qms_connection *c, struct qms_member *m)
     }
     qms_list_remove(&m->node);
     c->member_count--;
+    qms_free(m->told);
     qms_free(m);
 }
 
@@ -114,7 +115,11 @@ static struct qms_member *member_new(struct qms_connection *c, enum qms_kind kin
         return NULL;
     }
     m = qms_calloc(1, sizeof(*m));
-    if (m == NULL) {
+    if (m != NULL && done != NULL) {
+        m->told = qms_event_reserve(QMS_EVENT_DONE);
+    }
+    if (m == NULL || (done != NULL && m->told == NULL)) {
+        qms_free(m);
         *err = QMS_E_NOMEM;
         return NULL;
     }
@@ -192,12 +197,16 @@ void qms_members_join(struct qms_connection *c)
 void qms_member_answered(struct qms_connection *c, struct qms_member *m, qms_err err)
 {
     if (err != QMS_OK || !m->granted) {
-        qms_done_note(c, m->done, m->arg, err);
+        qms_done_note(c, &m->told, m->done, m->arg, err);
     }
     if (err != QMS_OK) {
         member_free(c, m);
-    } else {
-        m->granted = true;
+        return;
+    }
+    m->granted = true;
+    if (m->done != NULL && m->told == NULL) {
+        m->told =
+            qms_event_reserve(QMS_EVENT_DONE); /* a later refusal; without memory untold */
     }
 }
 
@@ -218,7 +227,7 @@ void qms_members_end(struct qms_connection *c, qms_err err)
         struct qms_member *m = QMS_CONTAINER(node, struct qms_member, node);
 
         if (!m->granted) {
-            qms_done_note(c, m->done, m->arg, err == QMS_OK ? QMS_E_CLOSED : err);
+            qms_done_note(c, &m->told, m->done, m->arg, err == QMS_OK ? QMS_E_CLOSED : err);
         }
         member_free(c, m);
     }
@@ -232,10 +241,12 @@ void qms_members_on_presence(struct qms_connection *c, const struct qms_control 
         return;
     }
     e = qms_event_add(c, QMS_EVENT_PRESENCE, msg->u.presence.name, (struct qms_bytes){0});
-    if (e != NULL) {
-        e->ms = msg->u.presence.watch_req;
-        e->what = msg->u.presence.state;
+    if (e == NULL) { /* a picture with a hole is worse than none: begin anew */
+        qms_session_close(c->session, QMS_CODE_INTERNAL, "no memory for presence");
+        return;
     }
+    e->ms = msg->u.presence.watch_req;
+    e->what = msg->u.presence.state;
 }
 
 /* ---- calls ---- */
@@ -313,27 +324,33 @@ qms_err qms_connection_watch(struct qms_connection *c, const char *prefix, qms_d
 static qms_err end(struct qms_connection *c, struct qms_member *m, struct qms_control *msg,
                    uint64_t *req, qms_done *done, void *arg)
 {
-    qms_err err = QMS_OK;
+    struct qms_event *told = done == NULL ? NULL : qms_event_reserve(QMS_EVENT_DONE);
+    qms_err err = told == NULL && done != NULL ? QMS_E_NOMEM : QMS_OK;
     struct qms_request *r;
 
-    if (c->state == QMS_CONN_READY) {
+    if (err == QMS_OK && c->state == QMS_CONN_READY) {
         r = qms_request_new(c, &err);
-        if (r == NULL) {
-            return err;
+        if (r != NULL) {
+            r->done = done;
+            r->arg = arg;
+            *req = r->req;
+            err = qms_connection_send(c, msg);
+            if (err == QMS_OK) {
+                r->told = told;
+                told = NULL;
+            } else {
+                qms_request_free(c, r);
+            }
         }
-        r->done = done;
-        r->arg = arg;
-        *req = r->req;
-        err = qms_connection_send(c, msg);
-        if (err != QMS_OK) {
-            qms_request_free(c, r);
-            return err;
-        }
-    } else {
-        qms_done_note(c, done, arg, QMS_OK);
     }
+    if (err != QMS_OK) {
+        qms_free(told);
+        return err;
+    }
+    qms_done_note(c, &told, done, arg, QMS_OK); /* nobody needs to be asked */
+    qms_free(told);
     if (!m->granted) {
-        qms_done_note(c, m->done, m->arg, QMS_E_WIRE_CANCELLED);
+        qms_done_note(c, &m->told, m->done, m->arg, QMS_E_WIRE_CANCELLED);
     }
     member_free(c, m);
     return QMS_OK;

@@ -98,7 +98,7 @@ static void forget_session(struct qms_connection *c)
         qms_list_remove(node);
     }
     c->confirm_done = c->confirm_sent;
-    c->ping_answered = c->ping_sent;
+    qms_pings_forget(c);
     c->ready_due = c->leaving = c->refused = false;
     c->leave_at = QMS_NEVER;
     qms_requests_lost(c);

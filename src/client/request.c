@@ -26,6 +26,7 @@ void qms_request_free(struct qms_connection *c, struct qms_request *r)
 {
     qms_list_remove(&r->node);
     c->request_count--;
+    qms_free(r->told);
     qms_free(r);
 }
 
@@ -38,38 +39,27 @@ void qms_requests_clear(struct qms_connection *c)
     }
 }
 
-void qms_done_note(struct qms_connection *c, qms_done *done, void *arg, qms_err err)
+void qms_done_note(struct qms_connection *c, struct qms_event **told, qms_done *done, void *arg,
+                   qms_err err)
 {
-    struct qms_event *e = NULL;
+    struct qms_event *e = *told;
 
-    if (done != NULL && !c->released) {
-        e = qms_event_add(c, QMS_EVENT_DONE, (struct qms_bytes){0}, (struct qms_bytes){0});
+    if (e == NULL || c->released) {
+        return;
     }
-    if (e != NULL) {
-        e->done = done;
-        e->done_arg = arg;
-        e->err = err;
-    }
+    *told = NULL;
+    e->done = done;
+    e->done_arg = arg;
+    e->err = err;
+    qms_event_use(c, e);
 }
 
-static void token_answered(struct qms_connection *c, qms_err err)
+static void answered(struct qms_connection *c, struct qms_request *r, qms_err err)
 {
-    struct qms_event *e =
-        qms_event_add(c, QMS_EVENT_TOKEN, (struct qms_bytes){0}, (struct qms_bytes){0});
-
-    if (e != NULL) {
-        e->err = err;
-    }
-}
-
-static void answered(struct qms_connection *c, const struct qms_request *r, qms_err err)
-{
-    if (r->token) {
-        token_answered(c, err);
-    } else if (r->member != NULL) {
+    if (r->member != NULL) {
         qms_member_answered(c, r->member, err);
     } else {
-        qms_done_note(c, r->done, r->arg, err);
+        qms_done_note(c, &r->told, r->done, r->arg, err); /* AUTH: on_token in its place */
     }
 }
 
@@ -96,10 +86,8 @@ void qms_requests_lost(struct qms_connection *c)
     QMS_LIST_FOREACH_SAFE(node, next, &c->requests) {
         struct qms_request *r = QMS_CONTAINER(node, struct qms_request, node);
 
-        if (r->token) {
-            token_answered(c, QMS_E_CLOSED);
-        } else if (r->member == NULL) {
-            qms_done_note(c, r->done, r->arg, QMS_OK);
+        if (r->member == NULL) {
+            qms_done_note(c, &r->told, r->done, r->arg, r->token ? QMS_E_CLOSED : QMS_OK);
         }
         qms_request_free(c, r);
     }

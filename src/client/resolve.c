@@ -11,10 +11,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/list.h"
+#include "base/mem.h"
 
 struct qms_resolve {
     struct qms_letter letter;
@@ -62,7 +62,7 @@ static void release(struct qms_resolve *r)
 {
     struct qms_mailbox *mail = r->mail;
 
-    free(r);
+    qms_free(r);
     qms_mailbox_unref(mail);
 }
 
@@ -124,7 +124,7 @@ static int start_thread(struct qms_resolve *r)
 qms_err qms_resolve_start(struct qms_mailbox *mail, const struct qms_url *url,
                           qms_resolved *done, void *arg, struct qms_resolve **out)
 {
-    struct qms_resolve *r = calloc(1, sizeof(*r));
+    struct qms_resolve *r = qms_calloc(1, sizeof(*r));
     int status;
 
     if (r == NULL) {

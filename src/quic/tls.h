@@ -8,6 +8,10 @@
 /* Longest sentence of a start-up error. */
 #define QMS_TLS_ERROR_MAX 512
 
+/** Why something of this header came out as NULL, by its sentence: QMS_E_NOMEM or
+ * QMS_E_CONFIG. */
+qms_err qms_tls_error_code(const char *error);
+
 /* ---- server ---- */
 
 /* A certificate and its key, shared by count: a swap frees the old one only when the last

@@ -225,7 +225,7 @@ static bool load_pins(struct qms_tls_client *t, const struct qms_tls_client_conf
     }
     t->pins = qms_calloc(config->pin_count, 32);
     if (t->pins == NULL) {
-        qms_tls_error(error, "out of memory");
+        qms_tls_no_memory(error);
         return false;
     }
     memcpy(t->pins, config->pins, config->pin_count * 32);
@@ -271,7 +271,7 @@ struct qms_tls_client *qms_tls_client_new(const struct qms_tls_client_config *co
     struct qms_tls_client *t = qms_calloc(1, sizeof(*t));
 
     if (t == NULL) {
-        qms_tls_error(error, "out of memory");
+        qms_tls_no_memory(error);
         return NULL;
     }
     t->keylog_fd = -1;

@@ -32,6 +32,18 @@ void qms_tls_error(char *error, const char *format, ...)
     va_end(args);
 }
 
+static const char no_memory[] = "out of memory";
+
+void qms_tls_no_memory(char *error)
+{
+    qms_tls_error(error, "%s", no_memory);
+}
+
+qms_err qms_tls_error_code(const char *error)
+{
+    return strcmp(error, no_memory) == 0 ? QMS_E_NOMEM : QMS_E_CONFIG;
+}
+
 static int spki_hash(gnutls_x509_crt_t crt, uint8_t out[32])
 {
     gnutls_pubkey_t key = NULL;
@@ -100,11 +112,15 @@ static char *read_fd(int fd, size_t *len)
     char *text = qms_calloc(1, (size_t)st.st_size + 1);
     size_t have = 0;
     ssize_t n = 1;
-    while (text != NULL && have < (size_t)st.st_size && n > 0) {
+    if (text == NULL) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    while (have < (size_t)st.st_size && n > 0) {
         n = read(fd, text + have, (size_t)st.st_size - have);
         have += n > 0 ? (size_t)n : 0;
     }
-    if (text != NULL && n < 0) {
+    if (n < 0) {
         qms_free(text);
         return NULL;
     }
@@ -117,8 +133,10 @@ char *qms_tls_read_file(const char *path, size_t *len, char *error)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     char *text = fd >= 0 ? read_fd(fd, len) : NULL;
 
-    if (text == NULL) {
-        int err = errno;
+    int err = errno;
+    if (text == NULL && err == ENOMEM) {
+        qms_tls_no_memory(error);
+    } else if (text == NULL) {
         qms_tls_error(error, "cannot read \"%s\": %s; %s", path, strerror(err), remedy(err));
     }
     if (fd >= 0) {

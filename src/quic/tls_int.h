@@ -57,5 +57,6 @@ int qms_tls_hashes(const gnutls_datum_t *der, uint8_t whole[32], uint8_t spki[32
 char *qms_tls_read_file(const char *path, size_t *len, char *error);
 /** Formats into an error buffer. */
 __attribute__((format(printf, 2, 3))) void qms_tls_error(char *error, const char *format, ...);
+void qms_tls_no_memory(char *error);
 
 #endif

@@ -103,7 +103,7 @@ static struct qms_tls_server *server_new(struct qms_bytes cert, struct qms_bytes
     struct qms_tls_server *t = qms_calloc(1, sizeof(*t));
 
     if (t == NULL) {
-        qms_tls_error(error, "out of memory");
+        qms_tls_no_memory(error);
         return NULL;
     }
     t->refs = 1;
