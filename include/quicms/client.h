@@ -347,7 +347,8 @@ struct qms_connection_callbacks {
  * @retval QMS_E_INVALID      not such a URL, or callbacks->size is 0
  * @retval QMS_E_UNSUPPORTED  an https:// URL: those are for browsers
  * @retval QMS_E_CONFIG       a file named by the options cannot be read or used
- * @retval QMS_E_LIMIT        64 names are being resolved already
+ * @retval QMS_E_LIMIT        64 names are being resolved already, or connections of 64
+ * different sets of transport options and listeners are there
  * @retval QMS_E_IO           the system gave no thread (errno is set)
  * qms_client_error has a sentence about each failure.
  */

@@ -16,8 +16,9 @@ qms_err qms_broker_stats_ask(struct qms_connection *c, qms_done *done, void *arg
     }
     r->done = done;
     r->arg = arg;
+    r->told = done == NULL ? NULL : qms_event_reserve(QMS_EVENT_DONE);
     m.u.stats_request.req = r->req;
-    err = qms_connection_send(c, &m);
+    err = done != NULL && r->told == NULL ? QMS_E_NOMEM : qms_connection_send(c, &m);
     if (err != QMS_OK) {
         qms_request_free(c, r);
         return err;

@@ -299,6 +299,7 @@ static qms_err dial_new(struct qms_connection *c, const struct qms_url *url)
 {
     struct qms_dial *d = qms_calloc(1, sizeof(*d));
     struct qms_quic_config config = qms_loop_config(&c->settings);
+    qms_err err;
 
     if (d == NULL) {
         return QMS_E_NOMEM;
@@ -307,8 +308,8 @@ static qms_err dial_new(struct qms_connection *c, const struct qms_url *url)
         .c = c, .home = *url, .url = *url, .step_at = QMS_NEVER, .give_up_at = QMS_NEVER};
     c->dial = d;
     c->redial = redial;
-    d->endpoint = qms_loop_use(c->client->driver, &config);
-    return d->endpoint == NULL ? QMS_E_NOMEM : begin(d);
+    err = qms_loop_use(c->client->driver, &config, &d->endpoint);
+    return err == QMS_OK ? begin(d) : err;
 }
 
 static qms_err connect_with(struct qms_client *client, struct qms_options *o,

@@ -129,33 +129,6 @@ static unsigned evict(struct qms_loop *l)
     return ENDPOINTS_MAX;
 }
 
-struct qms_loop_endpoint *qms_loop_use(struct qms_driver *d,
-                                       const struct qms_quic_config *config)
-{
-    struct qms_loop *l = loop_of(d);
-    struct qms_loop_endpoint *found = NULL;
-    unsigned spare = ENDPOINTS_MAX;
-
-    for (unsigned i = 0; i < ENDPOINTS_MAX && found == NULL; i++) {
-        if (l->endpoints[i] == NULL) {
-            spare = spare == ENDPOINTS_MAX ? i : spare;
-        } else if (l->endpoints[i]->listening < 0 &&
-                   same_config(&l->endpoints[i]->config, config)) {
-            found = l->endpoints[i];
-        }
-    }
-    if (found == NULL && spare == ENDPOINTS_MAX) {
-        spare = evict(l);
-    }
-    if (found == NULL && spare < ENDPOINTS_MAX) {
-        found = endpoint_new(l, spare, config, &no_events);
-    }
-    if (found != NULL) {
-        found->users++;
-    }
-    return found;
-}
-
 static unsigned spare_slot(struct qms_loop *l)
 {
     for (unsigned i = 0; i < ENDPOINTS_MAX; i++) {
@@ -164,6 +137,40 @@ static unsigned spare_slot(struct qms_loop *l)
         }
     }
     return evict(l);
+}
+
+static struct qms_loop_endpoint *find(struct qms_loop *l, const struct qms_quic_config *config)
+{
+    for (unsigned i = 0; i < ENDPOINTS_MAX; i++) {
+        struct qms_loop_endpoint *e = l->endpoints[i];
+
+        if (e != NULL && e->listening < 0 && same_config(&e->config, config)) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
+qms_err qms_loop_use(struct qms_driver *d, const struct qms_quic_config *config,
+                     struct qms_loop_endpoint **out)
+{
+    struct qms_loop *l = loop_of(d);
+    struct qms_loop_endpoint *e = find(l, config);
+
+    if (e == NULL) {
+        unsigned slot = spare_slot(l);
+
+        if (slot == ENDPOINTS_MAX) {
+            return QMS_E_LIMIT;
+        }
+        e = endpoint_new(l, slot, config, &no_events);
+    }
+    if (e == NULL) {
+        return QMS_E_NOMEM;
+    }
+    e->users++;
+    *out = e;
+    return QMS_OK;
 }
 
 qms_err qms_loop_listen(struct qms_driver *d, const struct qms_quic_config *config,

@@ -10,9 +10,10 @@
 /* An endpoint has one set of transport parameters; connections with equal options share it. */
 struct qms_loop_endpoint;
 
-/** An endpoint with this configuration, found or made; counts as one use.  NULL: no memory. */
-struct qms_loop_endpoint *qms_loop_use(struct qms_driver *d,
-                                       const struct qms_quic_config *config);
+/** An endpoint with this configuration, found or made; counts as one use.  QMS_E_LIMIT: too
+ * many are in use; QMS_E_NOMEM. */
+QMS_MUST_CHECK qms_err qms_loop_use(struct qms_driver *d, const struct qms_quic_config *config,
+                                    struct qms_loop_endpoint **out);
 /** What the options mean for the transport (dial.c). */
 struct qms_quic_config qms_loop_config(const struct qms_options *o);
 

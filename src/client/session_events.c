@@ -214,9 +214,9 @@ static void on_result(struct qms_session_stream *ss, const struct qms_result *r)
         return;
     }
     if (qms_stream_answer_set(st, r) != QMS_OK) {
+        qms_stream_set_fate(st, QMS_E_NOMEM); /* before the reset names itself */
         qms_stream_reset(st, QMS_CODE_INTERNAL);
         qms_stream_stop(st, QMS_CODE_INTERNAL);
-        qms_stream_set_fate(st, QMS_E_NOMEM);
         return;
     }
     qms_stream_note(st, QMS_DUE_RESULT);

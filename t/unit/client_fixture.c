@@ -88,6 +88,8 @@ static void peer_route(struct qms_session_stream *ss, const struct qms_route_hea
     copy(p->meta, sizeof(p->meta), h->meta);
     copy(p->target, sizeof(p->target), h->target);
     p->priority = h->priority;
+    p->accept_deadline_ms = h->has_deadline ? h->accept_deadline_ms : 0;
+    copy(p->traceparent, sizeof(p->traceparent), h->traceparent);
     p->length_hint = h->has_length ? h->length_hint : UINT64_MAX;
     ss->user = p;
 }

@@ -20,7 +20,8 @@ struct peer_stream {
     uint64_t result;    /* UINT64_MAX: none */
     char meta[64], target[QMS_NAME_MAX + 1];
     uint8_t priority;
-    uint64_t length_hint;
+    uint64_t length_hint, accept_deadline_ms;
+    char traceparent[64];
 };
 
 enum welcome { WELCOME, REFUSE, SILENT };

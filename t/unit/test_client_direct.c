@@ -304,6 +304,65 @@ static void errors_of_connecting_are_told_apart(void **state)
     join(&s);
 }
 
+/* The name has an address of each kind here, and only one of them answers. */
+static void names_are_resolved_and_their_addresses_tried_in_turn(void **state)
+{
+    struct server s = {.script = echo, .connections = 1};
+    struct qms_sync_connection *c = NULL;
+    struct qms_options *o;
+    char url[128];
+
+    (void)state;
+    start(&s, NULL);
+    (void)snprintf(url, sizeof(url), "quic://localhost:%s", strrchr(s.url, ':') + 1);
+    o = trusting(&s);
+    assert_int_equal(qms_sync_connect(o, url, SOON, &c), QMS_OK);
+    qms_options_free(o);
+    qms_sync_connection_free(c);
+    join(&s);
+}
+
+static void names_that_do_not_exist_are_told(void **state)
+{
+    struct qms_sync_connection *c = NULL;
+
+    (void)state;
+    /* A label of more than 63 bytes is refused before anybody is asked. */
+    assert_int_equal(
+        qms_sync_connect(NULL,
+                         "quic://aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff"
+                         "gggggggggg.invalid:1",
+                         SOON, &c),
+        QMS_E_RESOLVE);
+}
+
+static void sets_of_options_in_use_are_bounded(void **state)
+{
+    struct qms_client *client = NULL;
+    struct qms_options *o = qms_options_new();
+    struct qms_connection *all[80];
+    size_t count = 0;
+    qms_err err = QMS_OK;
+
+    (void)state;
+    assert_int_equal(qms_client_new(&client), QMS_OK);
+    for (uint32_t i = 1; i <= 80 && err == QMS_OK; i++) {
+        assert_int_equal(qms_options_set_max_streams(o, i, i), QMS_OK);
+        err = qms_connect(client, o, "quic://127.0.0.1:1", NULL, NULL, &all[count]);
+        count += err == QMS_OK;
+    }
+    assert_int_equal(err, QMS_E_LIMIT);
+    assert_int_equal(count, 64);
+    while (count > 0) { /* their places are free again */
+        qms_connection_release(all[--count]);
+    }
+    qms_client_process(client);
+    assert_int_equal(qms_connect(client, o, "quic://127.0.0.1:1", NULL, NULL, &all[0]), QMS_OK);
+    qms_connection_release(all[0]);
+    qms_client_free(client);
+    qms_options_free(o);
+}
+
 static void write_file(const char *path, const char *words)
 {
     FILE *f = fopen(path, "w");
@@ -445,6 +504,9 @@ int main(void)
         cmocka_unit_test(listener_opens_streams_too),
         cmocka_unit_test(every_call_keeps_its_deadline),
         cmocka_unit_test(errors_of_connecting_are_told_apart),
+        cmocka_unit_test(names_are_resolved_and_their_addresses_tried_in_turn),
+        cmocka_unit_test(names_that_do_not_exist_are_told),
+        cmocka_unit_test(sets_of_options_in_use_are_bounded),
         cmocka_unit_test(certificate_of_the_peer_is_known_by_its_key),
         cmocka_unit_test(unknown_tokens_and_floods_are_turned_away),
         cmocka_unit_test(a_thousand_streams_open_in_one_burst),

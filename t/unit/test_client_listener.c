@@ -2,6 +2,7 @@
 /* A listener of the library: letting in, streams, stopping, and handles released in callbacks.
  */
 #include "client_listener_world.h"
+#include <netinet/in.h>
 
 /* ---- letting in ---- */
 
@@ -188,6 +189,89 @@ static void gate_counts_addresses_and_all(void **state)
     assert_true(qms_gate_open(g, NULL, now));
     assert_int_equal(qms_gate_take(g, NULL, now), 0);
     qms_gate_free(g);
+}
+
+static struct sockaddr_in6 address6(uint8_t network, uint8_t host)
+{
+    struct sockaddr_in6 a = {.sin6_family = AF_INET6};
+
+    a.sin6_addr.s6_addr[0] = 0x20;
+    a.sin6_addr.s6_addr[7] = network;
+    a.sin6_addr.s6_addr[15] = host;
+    return a;
+}
+
+static void gate_takes_a_network_of_the_new_internet_for_one_address(void **state)
+{
+    struct qms_gate *g = qms_gate_new((struct qms_gate_rate){0}, (struct qms_gate_rate){1, 2});
+    struct sockaddr_in6 one = address6(1, 1), near = address6(1, 2), far = address6(2, 1);
+    struct sockaddr_in old = {.sin_family = AF_INET};
+    qms_time now = 100 * QMS_SECOND;
+
+    (void)state;
+    assert_int_equal(qms_gate_take(g, (struct sockaddr *)&one, now), 0);
+    assert_int_equal(qms_gate_take(g, (struct sockaddr *)&near, now), 0);
+    assert_int_not_equal(qms_gate_take(g, (struct sockaddr *)&one, now), 0);
+    assert_int_equal(qms_gate_take(g, (struct sockaddr *)&far, now), 0);
+    assert_int_equal(qms_gate_take(g, (struct sockaddr *)&old, now), 0);
+    qms_gate_free(g);
+}
+
+static void gate_without_memory_lets_nobody_through_unseen(void **state)
+{
+    (void)state;
+    for (uint64_t n = 0; n < 3; n++) {
+        struct qms_gate *g =
+            qms_gate_new((struct qms_gate_rate){0}, (struct qms_gate_rate){1, 2});
+        qms_time now = 100 * QMS_SECOND, wait;
+
+        qms_mem_fail_after(n);
+        wait = qms_gate_take(g, NULL, now);
+        qms_mem_fail_after(UINT64_MAX);
+        assert_true(wait > 0 ||
+                    (qms_gate_take(g, NULL, now) == 0 && qms_gate_take(g, NULL, now) > 0));
+        qms_gate_free(g);
+    }
+}
+
+struct answers {
+    unsigned count;
+    bool other; /* than UNSUPPORTED */
+};
+
+static void note_answer(struct qms_connection *c, void *arg, qms_err err)
+{
+    struct answers *a = arg;
+
+    (void)c;
+    a->count++;
+    a->other |= err != QMS_E_WIRE_UNSUPPORTED;
+}
+
+static void questions_for_a_broker_are_answered_unsupported(void **state)
+{
+    struct world *w = world_new(NULL);
+    struct qms_control ask = {.type = QMS_MSG_STATS_REQUEST};
+    struct answers a = {0}, b = {0};
+    uint64_t watch;
+
+    (void)state;
+    assert_true(join(w, "alice", NULL));
+    assert_int_equal(qms_connection_join(w->c, QMS_KIND_GROUP, "g", NULL, note_answer, &a),
+                     QMS_OK);
+    assert_int_equal(qms_connection_watch(w->c, "", note_answer, &b, &watch), QMS_OK);
+    assert_int_equal(qms_connection_unwatch(w->c, watch, note_answer, &a), QMS_OK);
+    assert_int_equal(qms_connection_join(w->c, QMS_KIND_TOPIC, "t", NULL, NULL, NULL), QMS_OK);
+    assert_int_equal(qms_connection_leave(w->c, QMS_KIND_TOPIC, "t", note_answer, &a), QMS_OK);
+    assert_int_equal(qms_session_send(w->c->session, &ask), QMS_OK);
+    settle(w);
+    assert_int_equal(a.count, 3);
+    assert_false(a.other);
+    assert_int_equal(b.count, 1);
+    assert_true(b.other); /* ended by this side before it was answered: CANCELLED */
+    assert_true(qms_connection_is_ready(w->c));
+    assert_int_equal(qms_connection_join(w->c, QMS_KIND_GROUP, "g", NULL, NULL, NULL), QMS_OK);
+    world_free(w);
 }
 
 /* ---- streams, messages, datagrams ---- */
@@ -512,6 +596,9 @@ int main(void)
         cmocka_unit_test(tokens_let_in_and_keep_out),
         cmocka_unit_test(limits_refuse_with_their_own_codes),
         cmocka_unit_test(gate_counts_addresses_and_all),
+        cmocka_unit_test(gate_takes_a_network_of_the_new_internet_for_one_address),
+        cmocka_unit_test(gate_without_memory_lets_nobody_through_unseen),
+        cmocka_unit_test(questions_for_a_broker_are_answered_unsupported),
         cmocka_unit_test(streams_are_asked_about),
         cmocka_unit_test(stream_verdict_may_wait_for_bytes),
         cmocka_unit_test(names_of_others_are_not_found),

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "client_fixture.h"
 
 static size_t write_all(struct qms_stream *st, size_t len)
@@ -27,6 +28,8 @@ static void write_text(struct qms_stream *st, const char *s)
     assert_int_equal(taken, strlen(s));
 }
 
+#define TRACE "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
 static void header_fields_reach_the_acceptor(void **state)
 {
     struct fixture *f = *state;
@@ -37,6 +40,10 @@ static void header_fields_reach_the_acceptor(void **state)
     assert_int_equal(qms_open_set_meta(p, text("hi")), QMS_OK);
     assert_int_equal(qms_open_set_length_hint(p, 1234), QMS_OK);
     assert_int_equal(qms_open_set_content_type(p, "text/plain"), QMS_OK);
+    assert_int_equal(qms_open_set_accept_deadline(p, 5000), QMS_OK);
+    assert_int_equal(qms_open_set_accept_deadline(p, UINT64_MAX), QMS_E_INVALID);
+    assert_int_equal(qms_open_set_traceparent(p, "short"), QMS_E_INVALID);
+    assert_int_equal(qms_open_set_traceparent(p, TRACE), QMS_OK);
     assert_int_equal(
         qms_stream_open(f->conn, QMS_KIND_AGENT, "b", QMS_OPEN_UNI, 200, p, NULL, NULL, &st),
         QMS_OK);
@@ -47,6 +54,13 @@ static void header_fields_reach_the_acceptor(void **state)
     assert_string_equal(f->streams[0]->target, "b");
     assert_int_equal(f->streams[0]->priority, 200);
     assert_int_equal(f->streams[0]->length_hint, 1234);
+    assert_int_equal(f->streams[0]->accept_deadline_ms, 5000);
+    assert_string_equal(f->streams[0]->traceparent, TRACE);
+    assert_memory_equal(qms_stream_traceparent(st).data, TRACE, 55);
+    assert_int_equal(qms_stream_kind(st), QMS_KIND_AGENT);
+    assert_false(qms_stream_is_bidi(st));
+    assert_true(qms_stream_is_opener(st));
+    assert_null(qms_stream_arg(st));
     assert_int_equal(qms_stream_content_type(st).len, 10);
     assert_memory_equal(qms_stream_target(st).data, "b", 1);
     assert_int_equal(qms_stream_length_hint(st), 1234);
@@ -381,6 +395,45 @@ static void a_unidirectional_stream_closes_well_once_nothing_was_said_against_it
     assert_string_equal(f->log, ""); /* the PINGs behind it are nobody's business */
 }
 
+/* Neither the answer nor the stream itself may be lost in silence. */
+static void without_memory_streams_end_with_an_error(void **state)
+{
+    struct fixture *f = *state;
+
+    for (uint64_t n = 0; n < 6; n++) {
+        struct watch w = {0};
+        struct qms_stream *st = open_to(f, &w, "b", 0);
+        struct peer_stream *p;
+
+        settle(f);
+        peer_answers(f->streams[f->count - 1], 0, "meta");
+        qms_mem_fail_after(n);
+        (void)fake_link_pump(f->pair, 0);
+        qms_mem_fail_after(UINT64_MAX);
+        settle(f);
+        if (strchr(w.log, 'r') == NULL && w.closed != QMS_E_NOMEM) {
+            fail_msg("allocation %u: %s, %s", (unsigned)n, w.log, qms_err_name(w.closed));
+        }
+        qms_stream_release(st);
+        settle(f);
+
+        p = peer_opens(f, true, "meta");
+        f->log[0] = '\0';
+        qms_mem_fail_after(n);
+        (void)fake_link_pump(f->pair, 0);
+        qms_mem_fail_after(UINT64_MAX);
+        settle(f);
+        assert_true(strcmp(f->log, "s") == 0 || p->result == QMS_CODE_BUSY || p->reset >= 0 ||
+                    p->stopped >= 0 || f->peer_closed);
+        qms_stream_release(f->accepted.st);
+        f->accepted.st = NULL;
+        settle(f);
+        if (f->peer_closed) {
+            break;
+        }
+    }
+}
+
 static void a_stream_from_the_broker_is_accepted_with_meta(void **state)
 {
     struct fixture *f = *state;
@@ -493,6 +546,10 @@ static void priorities_of_living_streams_reach_the_other_side(void **state)
     assert_int_equal(qms_stream_set_priority(f->accepted.st, -1, 9), QMS_OK);
     settle(f);
     assert_int_equal(f->streams[1]->ss->reverse, 9);
+    assert_int_equal(qms_session_set_priority(f->streams[1]->ss, 3, 11, 12), QMS_OK);
+    settle(f);
+    assert_int_equal(qms_stream_forward_priority(f->accepted.st), 11);
+    assert_int_equal(qms_stream_reverse_priority(f->accepted.st), 12);
     qms_stream_release(st);
 }
 
@@ -566,6 +623,7 @@ int main(void)
         QMS_TEST(a_refusal_tells_status_reason_and_when_to_come_back),
         QMS_TEST(a_refused_unidirectional_stream_is_told_even_when_it_was_acknowledged),
         QMS_TEST(a_unidirectional_stream_closes_well_once_nothing_was_said_against_it),
+        QMS_TEST(without_memory_streams_end_with_an_error),
         QMS_TEST(a_stream_from_the_broker_is_accepted_with_meta),
         QMS_TEST(a_rejected_stream_tells_status_and_reason),
         QMS_TEST(a_lent_blob_comes_back_when_it_is_acknowledged),
