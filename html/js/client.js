@@ -36,9 +36,9 @@ class Connection {
     );
   }
   /** {readable, writable} of a stream both ways; `readable` fails when the target refuses. */
-  async openStream(target, {priority} = {}) {
+  async openStream(target, {priority, meta} = {}) {
     const {kind, name} = parse(target);
-    return this.agent.openStream(name, {kind, priority});
+    return this.agent.openStream(name, {kind, priority, meta});
   }
   /** WritableStream of a stream one way. */
   async openOneWay(target, {priority, meta} = {}) {

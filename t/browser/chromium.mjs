@@ -9,6 +9,7 @@ import './codes.mjs';
 import './ends.mjs';
 import './web.mjs';
 import './dashboard.mjs';
+import './demo.mjs';
 import './shutdown.mjs';
 
 await run(setup);

@@ -2,18 +2,17 @@
 // Which graphs there are, and what of the history each shows.
 import {$} from '../dom.js';
 import {byteRate, count, duration, plural, rate} from '../format.js';
-import {Chart} from './charts.js';
-import {PRIORITIES, REFUSALS} from './history.js';
+import {Chart} from '../charts.js';
+import {PRIORITIES, titled} from '../priorities.js';
+import {REFUSALS} from './history.js';
 import {quantile} from './snapshot.js';
-
-const titled = (word) => word[0].toUpperCase() + word.slice(1);
 
 const OVER_TIME = [
   {key: 'throughput', title: 'Throughput', note: 'Payload of streams and datagrams, from and to agents', format: byteRate,
     series: [{key: 'out', label: 'To agents', color: '--s-green'}, {key: 'in', label: 'From agents', color: '--s-blue', dash: [6, 4]}]},
   {key: 'priorities', title: 'Priorities', note: 'Payload that reached agents, by the named priority nearest to the stream’s',
     format: byteRate, stacked: true,
-    series: PRIORITIES.map((p) => ({key: p, label: titled(p), color: `--p-${p}`}))},
+    series: Object.keys(PRIORITIES).map((p) => ({key: p, label: titled(p), color: `--p-${p}`}))},
   {key: 'streams', title: 'Open streams', note: 'Routed streams that are open at this moment', format: count, whole: true,
     series: [{key: 'streams', label: 'Open', color: '--s-blue'}]},
   {key: 'agents', title: 'Connections', note: 'Agents by carrier', format: count, whole: true, stacked: true,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What the broker did since the page was opened: one row a snapshot, rates from the differences.
+import {PRIORITIES} from '../priorities.js';
 import {between} from './snapshot.js';
 
 const ROWS = 3700; // an hour of seconds, and some
-export const PRIORITIES = ['critical', 'high', 'normal', 'low', 'background'];
 
 /** Where something can be turned away, and the counters of it by reason. */
 export const REFUSALS = {
@@ -31,7 +31,7 @@ const COUNTERS = {
   datagramsOut: (s) => s.value('quicms_datagrams_total', {direction: 'out'}),
   datagramsDropped: (s) => s.value('quicms_datagrams_dropped_total'),
 };
-for (const p of PRIORITIES) COUNTERS[p] = (s) => s.value('quicms_priority_bytes_total', {priority: p});
+for (const p of Object.keys(PRIORITIES)) COUNTERS[p] = (s) => s.value('quicms_priority_bytes_total', {priority: p});
 for (const [what, name] of Object.entries(REFUSALS)) COUNTERS[`refused:${what}`] = (s) => s.value(name);
 
 export class History {

@@ -4,7 +4,7 @@
 import {$, setText} from '../dom.js';
 import {byteRate, count, duration, rate, size} from '../format.js';
 import {runAgents} from './agents.js';
-import {haveGraphs} from './charts.js';
+import {haveGraphs} from '../charts.js';
 import {Graphs} from './graphs.js';
 import {History, REFUSALS} from './history.js';
 import {Own} from './own.js';

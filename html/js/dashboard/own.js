@@ -6,7 +6,7 @@ import {connect, describe, hasWebTransport} from '../client.js';
 import {$, element, setText, sleep} from '../dom.js';
 import {count, duration, size} from '../format.js';
 import * as session from '../session.js';
-import {Chart} from './charts.js';
+import {Chart} from '../charts.js';
 import {visible} from './graphs.js';
 
 const EVERY = 1000;

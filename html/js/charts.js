@@ -2,7 +2,7 @@
 // Graphs over uPlot, which comes as a script of its own: window.uPlot, or nothing when the build
 // had no npm.  Colours are those of the style sheet at the moment of drawing, so that a change
 // between light and dark needs no more than a new drawing.
-import {element, setText} from '../dom.js';
+import {element, setText} from './dom.js';
 
 export const haveGraphs = () => typeof window.uPlot === 'function';
 
@@ -38,12 +38,14 @@ function stack(columns) {
  * A card with heading, legend with the newest figures (or those under the pointer), and graph.
  * spec: {key, title, note, format, stacked, bars, whole, series: [{key, label, color, dash}]}; colours are
  * names of custom properties; `whole`: only whole numbers are marked; `bars`: x counts buckets, whose
- * names axisValues() gives.
+ * names axisValues() gives; `plain`: lines without areas below them; `top`: where y ends; x is time of
+ * day unless xFormat() writes it.
  */
 export class Chart {
   #outputs = [];
   #data; // time, then a column a series
   #range = [0, 1];
+  #summary;
 
   constructor(spec) {
     this.spec = spec;
@@ -65,21 +67,21 @@ export class Chart {
   }
 
   #uplotSeries() {
-    const {series, stacked, bars} = this.spec;
+    const {series, stacked, bars, plain} = this.spec;
     const order = stacked ? [...series].reverse() : series;
     return order.map(({color, dash}) => ({
       stroke: () => css(color),
-      width: 1.5,
+      width: plain ? 2 : 1.5,
       dash,
       points: {show: false},
-      fill: stacked || bars ? () => css(color) : dash ? undefined : () => `${css(color)}22`,
+      fill: stacked || bars ? () => css(color) : dash || plain ? undefined : () => `${css(color)}22`,
       ...(bars && {paths: window.uPlot.paths.bars({size: [0.9, 100], radius: 0.15})}),
       spanGaps: false,
     }));
   }
 
   #options(width) {
-    const {format, bars, axisValues, whole} = this.spec;
+    const {format, bars, axisValues, whole, xFormat, top} = this.spec;
     return {
       width,
       height: HEIGHT,
@@ -88,11 +90,14 @@ export class Chart {
       cursor: {y: false, drag: {x: false, y: false}, points: {show: !bars && !this.spec.stacked}},
       scales: {
         x: {time: false, range: () => this.#range},
-        y: {range: (u, min, max) => [0, max > 0 ? max * 1.1 : 1]},
+        y: {range: (u, min, max) => [0, top ?? (max > 0 ? max * 1.1 : 1)]},
       },
       axes: [
-        axis({size: 26, ...(bars ? {space: 62, incrs: [1, 2, 3], values: (u, splits) => splits.map(axisValues)}
-          : {space: 64, incrs: TIME_STEPS, values: (u, splits, i, space, step) => splits.map((t) => clock(t, step < 60))})}),
+        axis({size: 26, space: 64, ...(bars && {incrs: [1, 2, 3], values: (u, splits) => splits.map(axisValues)}),
+          ...(xFormat && {values: (u, splits) => splits.map((x) => tidy(xFormat(x)))}),
+          ...(!bars && !xFormat && {incrs: TIME_STEPS,
+            values: (u, splits, i, space, step) => splits.map((t) => clock(t, step < 60))}),
+        }),
         axis({size: 68, space: 36, ...(whole && {incrs: WHOLE_STEPS}),
           values: (u, splits) => splits.map((v) => (v === 0 ? '0' : tidy(format(v))))}),
       ],
@@ -123,15 +128,19 @@ export class Chart {
     const at = this.uplot?.cursor.idx;
     const format = this.spec.legendFormat ?? this.spec.format;
     columns.forEach((column, i) => {
-      const all = () => (this.spec.bars ? column.reduce((a, b) => a + b, 0) : column[time.length - 1]);
-      const value = at === null || at === undefined ? all() : column[at];
-      setText(this.#outputs[i], value === null || value === undefined ? '–' : format(value));
+      const newest = () => (this.spec.bars ? column.reduce((a, b) => a + b, 0) : column[time.length - 1]);
+      const pointed = at !== null && at !== undefined;
+      const value = pointed ? column[at] : newest();
+      if (this.#summary && !pointed) return setText(this.#outputs[i], this.#summary[i]);
+      return setText(this.#outputs[i], value === null || value === undefined ? '–' : format(value));
     });
   }
 
-  /** Shows columns (time first, in seconds) between two moments. */
-  draw(data, from, to) {
+  /** Shows columns (time first, in seconds) between two moments; `summary`: what the legend says in
+   * place of the newest figures. */
+  draw(data, from, to, summary) {
     this.#data = data;
+    this.#summary = summary;
     this.#range = [from, to];
     this.#showLegend();
     this.plotted.setAttribute('aria-label', `Graph of ${this.spec.title}: ${[...this.legend.children].map((li) => li.textContent).join(', ')}`);
