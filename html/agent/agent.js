@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The page around the client: forms, the list of agents, a log of what arrived.
-import {Agent, errorCode, readAll, writeAll} from '/js/agent.js';
-import {brokerUrl, certificateHashes} from '/js/broker.js';
+import {brokerUrl} from '/js/broker.js';
+import {readBlob, writeBlob} from '/js/bytes.js';
+import {connect, describe, obstacle} from '/js/client.js';
 import {$, element} from '/js/dom.js';
 import {duration, figure, size} from '/js/format.js';
-import {codeName, Kind, text, utf8} from '/js/wire.js';
 
 const LOG_LINES = 200;
 const PREVIEW_BYTES = 200;
@@ -29,39 +29,35 @@ function status(line, state) {
   $('status').dataset.state = state;
 }
 
-function describe(error) {
-  const code = errorCode(error);
-  if (code === undefined) return String(error?.message || error);
-  const name = codeName(code);
-  return error.message && error.message !== name ? `${error.message} (${name}, code ${code})` : `${name} (code ${code})`;
-}
-
 /** What a stream or datagram carried: its text where it is short text, else a link to save it. */
-function preview(bytes, source) {
+async function preview(blob, source) {
   try {
-    if (bytes.length <= PREVIEW_BYTES) return bytes.length > 0 ? `: “${text(bytes)}”` : '';
+    if (blob.size <= PREVIEW_BYTES) {
+      const words = new TextDecoder('utf-8', {fatal: true}).decode(await blob.arrayBuffer());
+      return blob.size > 0 ? `: “${words}”` : '';
+    }
   } catch {
     // Not text.
   }
-  const href = URL.createObjectURL(new Blob([bytes], {type: 'application/octet-stream'}));
+  const href = URL.createObjectURL(blob.slice(0, blob.size, 'application/octet-stream'));
   return [': ', element('a', {href, download: `from-${source}.bin`, textContent: 'save'})];
 }
 
 async function onStream(stream) {
   const what = `${stream.bidirectional ? 'request' : 'stream'} from ${stream.source}`;
   try {
-    const writable = await stream.accept();
-    const bytes = await readAll(stream.readable, TAKE_AT_MOST);
-    log([`${what}, ${size(bytes.length)}`, preview(bytes, stream.source)].flat());
-    if (writable) await writeAll(writable, utf8(`${stream.agent.id} got ${bytes.length} bytes`));
+    if (stream.bidirectional) stream.accept();
+    const blob = await readBlob(stream.readable, TAKE_AT_MOST);
+    log([`${what}, ${size(blob.size)}`, await preview(blob, stream.source)].flat());
+    if (stream.bidirectional) await writeBlob(stream.writable, new Blob([`${agent?.id} got ${blob.size} bytes`]));
   } catch (error) {
     log(`${what} broke off: ${describe(error)}`, true);
   }
 }
 
-function onDatagram(source, payload, kind) {
-  const from = kind === Kind.SERVICE ? `service ${source}` : source;
-  log([`datagram from ${from}, ${size(payload.length)}`, preview(payload, source)].flat());
+async function onDatagram({source, payload, kind}) {
+  const from = kind === 'service' ? `service ${source}` : source;
+  log([`datagram from ${from}, ${size(payload.length)}`, await preview(new Blob([payload]), source)].flat());
 }
 
 function show(connected) {
@@ -80,28 +76,21 @@ function onClosed(line, state) {
   listAgents();
 }
 
-async function connect() {
+async function start() {
   status('connecting', 'wait');
   show(true);
   let made;
   try {
-    const url = $('url').value;
-    made = await Agent.connect(url, {
-      id: $('id').value,
-      token: $('token').value || undefined,
-      serverCertificateHashes: await certificateHashes(url).catch(() => undefined),
-      onStream,
-      onDatagram,
-      onGoaway: (code, ms) => log(`the broker is going away within ${duration(ms / 1000)}`, true),
-      onThrottled: (what, ms) => log(`held back by the broker for ${ms} ms`, true),
-    });
+    made = await connect($('url').value, {id: $('id').value, token: $('token').value, onStream, onDatagram});
   } catch (error) {
     onClosed(`refused: ${describe(error)}`, 'bad');
     return;
   }
   agent = made;
+  agent.addEventListener('goaway', ({detail}) => log(`the broker is going away within ${duration(detail.deadline / 1000)}`, true));
+  agent.addEventListener('throttled', ({detail}) => log(`held back by the broker for ${detail.retryAfter} ms`, true));
   agent.closed.then(
-    ({closeCode, reason}) => onClosed(`closed: ${reason || codeName(closeCode)}`, closeCode === 0 ? 'idle' : 'bad'),
+    ({closeCode, reason}) => onClosed(`closed: ${reason || `code ${closeCode}`}`, closeCode === 0 ? 'idle' : 'bad'),
     (error) => onClosed(`lost: ${describe(error)}`, 'bad'),
   );
   status(`connected as ${agent.id}`, 'good');
@@ -112,23 +101,29 @@ async function connect() {
 }
 
 async function showRoundTrip() {
-  const ms = await agent?.ping();
-  if (agent) $('rtt').textContent = `RTT ${figure(ms)} ms`;
+  const ms = await agent?.ping().catch(() => undefined);
+  if (agent && ms !== undefined) $('rtt').textContent = `RTT ${figure(ms)} ms`;
 }
 
-async function send(how, target, bytes, priority) {
+async function request(target, blob, priority) {
+  const stream = agent.openStream(`agent:${target}`, {priority});
+  writeBlob(stream.writable, blob).catch(() => {}); // its failure shows on the way back
+  return readBlob(stream.readable, TAKE_AT_MOST);
+}
+
+async function send(how, target, blob, priority) {
   const from = performance.now();
   const took = () => `in ${duration((performance.now() - from) / 1000)}`;
   try {
     if (how === 'datagram') {
-      await agent.sendDatagram(target, bytes);
-      log(`datagram to ${target}, ${size(bytes.length)}`);
+      agent.sendDatagram(`agent:${target}`, await blob.arrayBuffer(), {priority});
+      log(`datagram to ${target}, ${size(blob.size)}`);
     } else if (how === 'send') {
-      await writeAll(await agent.openUnidirectional(target, {priority}), bytes);
-      log(`sent to ${target}, ${size(bytes.length)} ${took()}`);
+      await writeBlob(agent.openStream(`agent:${target}`, {priority, unidirectional: true}).writable, blob);
+      log(`sent to ${target}, ${size(blob.size)} ${took()}`);
     } else {
-      const answer = await agent.request(target, bytes, {priority});
-      log([`${target} answered ${size(answer.length)} ${took()}`, preview(answer, target)].flat());
+      const answer = await request(target, blob, priority);
+      log([`${target} answered ${size(answer.size)} ${took()}`, await preview(answer, target)].flat());
     }
   } catch (error) {
     log(`${how} to ${target} failed: ${describe(error)}`, true);
@@ -186,16 +181,15 @@ async function listAgentsForEver() {
 
 $('connect').addEventListener('submit', (event) => {
   event.preventDefault();
-  connect();
+  start();
 });
 $('send').addEventListener('submit', async (event) => {
   event.preventDefault();
   const how = event.submitter.value;
   const file = $('file').files[0];
-  const bytes = file ? new Uint8Array(await file.arrayBuffer()) : utf8($('text').value);
-  if (agent) send(how, $('target').value, bytes, Number($('priority').value));
+  if (agent) send(how, $('target').value, file ?? new Blob([$('text').value]), Number($('priority').value));
 });
-$('disconnect-button').addEventListener('click', () => agent?.close(0, 'bye'));
+$('disconnect-button').addEventListener('click', () => agent?.close({closeCode: 0, reason: 'bye'}));
 
 const query = new URLSearchParams(location.search);
 $('id').value = query.get('id') ?? `page-${crypto.getRandomValues(new Uint32Array(1))[0].toString(36)}`;
@@ -203,3 +197,8 @@ $('url').value = query.get('url') ?? `https://${location.hostname}:4433/quicms`;
 if (!query.has('url')) brokerUrl().then((url) => { if (url) $('url').value = url; }, () => {});
 show(false);
 listAgentsForEver();
+const why = await obstacle();
+if (why) {
+  $('connect-button').disabled = true;
+  status(why, 'bad');
+}

@@ -2,7 +2,7 @@
 // The demo: two agents in one page, and a race between priorities.
 import {brokerUrl} from '/js/broker.js';
 import {Chart} from '/js/charts.js';
-import {connect, describe, hasWebTransport} from '/js/client.js';
+import {connect, describe, isRefusal, obstacle} from '/js/client.js';
 import {$, element, setText} from '/js/dom.js';
 import {duration, figure, plural, size} from '/js/format.js';
 import {PRIORITIES, titled} from '/js/priorities.js';
@@ -66,13 +66,13 @@ async function start(token) {
     session.remember(token);
     ready(made);
     status('both connected', 'good');
-    const why = await Promise.race([made.left.closed, made.right.closed]);
+    const why = await Promise.race([made.left.over, made.right.over]);
     for (const end of [made.left, made.right]) end.close();
     ready(undefined);
     status('not connected', 'bad');
     complain(`The connection ended: ${why.replace(/\.$/, '')}. Connect again when the broker is there.`);
   } catch (error) {
-    if (/unauthenticated|forbidden|expired/.test(describe(error))) session.forget();
+    if (isRefusal(error)) session.forget();
     status('not connected', 'bad');
     complain(`Not connected: ${describe(error)}.`);
   }
@@ -133,10 +133,10 @@ $('race').addEventListener('submit', (event) => {
   race();
 });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => Object.values(pictures).forEach((p) => p.redraw()));
-if (!hasWebTransport()) {
+const why = await obstacle();
+if (why) {
   $('connect').hidden = true;
-  complain(window.isSecureContext ? 'This browser has no WebTransport, which the demo needs.'
-    : 'Browsers give WebTransport to pages from https or from this machine only.');
+  complain(`The demo needs two agents. ${why}`);
 } else if (session.wasConnected()) {
   start(session.token());
 }

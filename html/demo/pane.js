@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // One of the two agents: its form sends to the other, its list tells what came from there.
+import {readBlob, writeBlob} from '/js/bytes.js';
 import {describe} from '/js/client.js';
 import {element, setText, sleep} from '/js/dom.js';
 import {count, duration, plural, size} from '/js/format.js';
@@ -8,39 +9,11 @@ import {addTransfer} from './timeline.js';
 
 const KEPT = 50;
 const TAKE_AT_MOST = 256 << 20; // what arrives is kept in memory
-const PIECE = 65536;
 const DATAGRAMS = 100;
 const DATAGRAM_EVERY = 5; // milliseconds
-const [encoder, decoder] = [new TextEncoder(), new TextDecoder()];
+const decoder = new TextDecoder();
 const hex = (buffer) => Array.from(new Uint8Array(buffer), (b) => b.toString(16).padStart(2, '0')).join('');
 const sha256 = async (blob) => hex(await crypto.subtle.digest('SHA-256', await blob.arrayBuffer()));
-
-/** All of a stream as a Blob. */
-async function collect(readable, onBytes) {
-  const chunks = [];
-  const reader = readable.getReader();
-  for (let length = 0; ;) {
-    const {value, done} = await reader.read();
-    if (done) return new Blob(chunks);
-    chunks.push(value.slice());
-    length += value.length;
-    if (length > TAKE_AT_MOST) {
-      await reader.cancel();
-      throw new Error(`more than ${size(TAKE_AT_MOST)}`);
-    }
-    onBytes(length);
-  }
-}
-
-async function pour(blob, writable) {
-  const writer = writable.getWriter();
-  writer.closed.catch(() => {});
-  for (let at = 0; at < blob.size; at += PIECE) {
-    await writer.ready;
-    await writer.write(new Uint8Array(await blob.slice(at, at + PIECE).arrayBuffer()));
-  }
-  await writer.close();
-}
 
 export class Pane {
   #datagrams = {sent: 0, seen: 0, delays: []};
@@ -78,7 +51,7 @@ export class Pane {
   get handlers() {
     return {
       onStream: (stream) => { if (!this.course?.take(stream)) this.#receive(stream); },
-      onDatagram: (source, payload) => this.#onDatagram(payload),
+      onDatagram: ({payload}) => this.#onDatagram(payload),
     };
   }
 
@@ -115,25 +88,25 @@ export class Pane {
   async #sendBlob(blob, meta, priority) {
     const from = performance.now();
     const name = meta.startsWith('file/') ? meta.slice(5) : 'message';
-    const stream = await this.connection.openStream(`agent:${this.other}`, {priority, meta: encoder.encode(`${from}/${meta}`)});
-    const sent = pour(blob, stream.writable);
+    const stream = this.connection.openStream(`agent:${this.other}`, {priority, meta: `${from}/${meta}`});
+    const sent = writeBlob(stream.writable, blob);
     this.#say(`Sending ${name}, ${size(blob.size)} …`);
-    const [answer, hash] = await Promise.all([collect(stream.readable, () => {}).then((b) => b.text()), sha256(blob), sent]);
+    const [answer, hash] = await Promise.all([readBlob(stream.readable, 1000).then((b) => b.text()), sha256(blob), sent]);
     this.#say(answer === hash ? `${name} arrived there intact: the other side has the same SHA-256, ${hash.slice(0, 12)}…`
       : `${name} arrived changed: SHA-256 ${answer.slice(0, 12)}… there, ${hash.slice(0, 12)}… here.`);
   }
 
   async #receive(stream) {
-    const [start, kind, ...rest] = decoder.decode(stream.meta ?? new Uint8Array(0)).split('/');
+    const [start, kind, ...rest] = decoder.decode(stream.meta).split('/');
     const name = rest.join('/');
     try {
-      const writable = await stream.accept();
-      const blob = await collect(stream.readable, (length) => this.#say(`Receiving ${name || 'a message'}: ${size(length)}`));
+      if (stream.bidirectional) stream.accept();
+      const blob = await readBlob(stream.readable, TAKE_AT_MOST, (length) => this.#say(`Receiving ${name || 'a message'}: ${size(length)}`));
       const until = performance.now();
       const hash = await sha256(blob);
-      if (writable) await pour(new Blob([hash]), writable);
+      if (stream.bidirectional) await writeBlob(stream.writable, new Blob([hash]));
       this.#say('');
-      await this.#show(blob, {kind, name, hash, from: Number(start) || until, until, priority: stream.priority});
+      await this.#show(blob, {kind, name, hash, from: Number(start) || until, until, priority: stream.priority.forward});
     } catch (error) {
       this.#add(element('span', {className: 'broken', textContent: `${name || 'A message'} broke off: ${describe(error)}.`}));
     }
@@ -158,7 +131,7 @@ export class Pane {
       view.setUint32(0, run);
       view.setUint32(4, i);
       view.setFloat64(8, performance.now());
-      await this.connection.sendDatagram(`agent:${this.other}`, new Uint8Array(view.buffer));
+      this.connection.sendDatagram(`agent:${this.other}`, new Uint8Array(view.buffer));
       await sleep(DATAGRAM_EVERY);
     }
     this.#say(`${plural(DATAGRAMS, 'datagram')} sent; the other side tells how many arrived.`);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // One run: a stream of each priority from left to right, and when which part of it arrived.
+import {writeBlob} from '/js/bytes.js';
 import {PRIORITIES} from '/js/priorities.js';
 
-const PIECE = 16384;
 const text = new TextDecoder();
 
 /** What arrives at the right agent of the runs under way: chunks by run and stream. */
@@ -11,7 +11,7 @@ export class Course {
 
   /** Whether this stream belongs to a run; takes it then. */
   take(stream) {
-    const [, run, index] = /^race:(.+)\/(\d)$/.exec(text.decode(stream.meta ?? new Uint8Array(0))) ?? [];
+    const [, run, index] = /^race:(.+)\/(\d)$/.exec(text.decode(stream.meta)) ?? [];
     const course = this.#runs.get(run);
     if (!course) return false;
     this.#read(stream, course, Number(index)).catch(course.fail);
@@ -41,30 +41,20 @@ export class Course {
     const course = {from: performance.now(), lanes: names.map((name) => ({name, bytes: 0, points: []}))};
     const arrived = new Promise((resolve, reject) => Object.assign(course, {finish: resolve, fail: reject}));
     this.#runs.set(id, course);
-    const bytes = new Uint8Array(size);
+    const blob = new Blob([new Uint8Array(size)]);
     try {
       const writing = course.lanes.map(async (lane, i) => {
         const priority = equal ? PRIORITIES.normal : PRIORITIES[lane.name];
         lane.openedAt = performance.now() - course.from;
-        await write(await left.openOneWay(target, {priority, meta: new TextEncoder().encode(`race:${id}/${i}`)}), bytes);
+        await writeBlob(left.openStream(target, {priority, unidirectional: true, meta: `race:${id}/${i}`}).writable, blob);
       });
       await Promise.race([Promise.all([arrived, ...writing]),
-        left.closed.then((why) => { throw new Error(`the connection ended: ${why}`); })]);
+        left.over.then((why) => { throw new Error(`the connection ended: ${why}`); })]);
     } finally {
       this.#runs.delete(id);
     }
     return course.lanes;
   }
-}
-
-async function write(writable, bytes) {
-  const writer = writable.getWriter();
-  writer.closed.catch(() => {});
-  for (let at = 0; at < bytes.length; at += PIECE) {
-    await writer.ready;
-    await writer.write(bytes.subarray(at, at + PIECE));
-  }
-  await writer.close();
 }
 
 /** Pairs of streams of which the one that was opened later was complete earlier. */

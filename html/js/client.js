@@ -1,79 +1,45 @@
 // SPDX-License-Identifier: MIT
-// The one door through which the pages reach the client library.
-import {Agent, errorCode, readAll, writeAll} from './agent.js';
+// The one door through which the pages reach the client library, the npm package @quicms/client.
+// A build without Emscripten has none; the pages then say so and do what they can without.
 import {certificateHashes} from './broker.js';
-import {codeName, Kind} from './wire.js';
 
-export {readAll, writeAll};
-export const hasWebTransport = () => typeof WebTransport === 'function';
+/** Loads it once; rejects where it is not there. */
+let loading;
+const load = () => { loading ??= import('/js/quicms/index.js'); return loading; };
 
-const KINDS = {agent: Kind.AGENT, service: Kind.SERVICE};
-
-/** "agent:bob", "service:echo" as the client library's arguments. */
-function parse(target) {
-  const colon = target.indexOf(':');
-  return {kind: KINDS[target.slice(0, colon)], name: target.slice(colon + 1)};
+/** Why this page cannot be an agent, as a sentence; undefined when it can. */
+export async function obstacle() {
+  if (typeof WebTransport !== 'function') {
+    return window.isSecureContext ? 'This browser has no WebTransport.'
+      : 'Browsers give WebTransport only to pages that come by https or from this machine.';
+  }
+  return load().then(() => undefined, () => 'This build of the pages was made without Emscripten, and lacks the browser client (remedy: scripts/install-deps wasm, then build anew).');
 }
 
-/** A failure as a sentence without its end: what was said, and the code of the protocol. */
+/** A failure as a sentence without its end: what was said, and its name. */
 export function describe(error) {
-  const code = errorCode(error);
-  if (code === undefined) return String(error?.message || error);
-  const name = codeName(code);
-  return error.message && error.message !== name ? `${error.message.replace(/\.$/, '')} (${name}, code ${code})`
-    : `${name} (code ${code})`;
+  const words = String(error?.message || error).replace(/\.$/, '');
+  return error?.by && error.name !== 'Error' ? `${words} (${error.name})` : words;
 }
 
-/** One connection of this page to the broker. */
-class Connection {
-  constructor(agent) {
-    this.agent = agent;
-    this.id = agent.id;
-    /** Resolves with a sentence when the connection is over, and never rejects. */
-    this.closed = agent.closed.then(
-      ({closeCode, reason}) => reason || codeName(closeCode),
-      (error) => describe(error),
-    );
-  }
-  /** {readable, writable} of a stream both ways; `readable` fails when the target refuses. */
-  async openStream(target, {priority, meta} = {}) {
-    const {kind, name} = parse(target);
-    return this.agent.openStream(name, {kind, priority, meta});
-  }
-  /** WritableStream of a stream one way. */
-  async openOneWay(target, {priority, meta} = {}) {
-    const {kind, name} = parse(target);
-    return this.agent.openUnidirectional(name, {kind, priority, meta});
-  }
-  /** Sends bytes on a stream of their own and returns the whole answer. */
-  request(target, bytes, {priority} = {}) {
-    const {kind, name} = parse(target);
-    return this.agent.request(name, bytes, {kind, priority});
-  }
-  sendDatagram(target, bytes) {
-    const {kind, name} = parse(target);
-    return this.agent.sendDatagram(name, bytes, {kind});
-  }
-  /** Round trip to the broker in milliseconds. */
-  ping() {
-    return this.agent.ping();
-  }
-  /** The connection as the broker sees it: {rttSmoothed (microseconds), bytesSent, ...}. */
-  stats() {
-    return this.agent.stats();
-  }
-  close() {
-    this.agent.close(0, 'bye');
-    return this.closed;
-  }
-}
+/** Whether a connection was refused for a reason that trying again does not mend. */
+export const isRefusal = (error) => ['unauthenticated', 'forbidden', 'expired', 'replaced'].includes(error?.name);
+
+const withoutEnd = (arrivals, take) => (async () => {
+  for await (const one of arrivals) take(one);
+})().catch(() => {}); // the connection is over; `closed` tells why
 
 /**
- * Connects this page as an agent; knows the broker's certificate by its hash where it has to.
- * `onStream` gets {source, priority, meta, readable, accept(), reject()}, `onDatagram` source and bytes.
+ * Connects this page as an agent; the broker's certificate is known by its hash where it has to be.
+ * `onStream` and `onDatagram` get what arrives, as the package has it.  A lost connection is not
+ * dialled again.  The agent's `over` resolves with a sentence when it is closed, and never rejects.
  */
 export async function connect(url, {id, token, onStream, onDatagram} = {}) {
   const serverCertificateHashes = await certificateHashes(url).catch(() => undefined);
-  return new Connection(await Agent.connect(url, {id, token: token || undefined, serverCertificateHashes,
-    onStream, onDatagram}));
+  const agent = await (await load()).connect(url, {id, token: token || undefined, reconnect: false,
+    ...(serverCertificateHashes && {serverCertificateHashes})});
+  if (onStream) withoutEnd(agent.incomingStreams, onStream);
+  if (onDatagram) withoutEnd(agent.incomingDatagrams, onDatagram);
+  agent.over = agent.closed.then(({closeCode, reason}) => reason || `code ${closeCode}`, describe);
+  return agent;
 }

@@ -2,7 +2,7 @@
 // The demo: two agents in one page that race, and send each other files, messages and datagrams.
 import {readFileSync} from 'node:fs';
 import {env, equal, test, until} from './lib.mjs';
-import {fits, isLabelled, isReadable, visit} from './look.mjs';
+import {fits, isLabelled, isReadable, pixelsOf, visit} from './look.mjs';
 import {withBroker} from './own_broker.mjs';
 
 const bytesOf = (length) => Buffer.from(Uint32Array.from({length: length / 4}, (_, i) => Math.imul(i + 1, 2654435761)).buffer);
@@ -21,10 +21,33 @@ const sendFile = async (page, side, name, buffer, priority) => {
   await page.click(`#${side} button[value=file]`);
 };
 
+test('demo: the race shows urgent streams overtaking, which they do not where all are equal', async () => {
+  const {context, page, problems} = await demo();
+  await connected(page);
+  const runs = [];
+  for (let i = 0; i < 3; i++) {
+    await page.evaluate(() => { document.querySelector('#race-verdict').hidden = true; });
+    await page.click('#race button');
+    await page.waitForSelector('#race-verdict:visible', {timeout: 60_000});
+    const d = await page.$eval('#race-verdict', (e) => ({...e.dataset}));
+    runs.push({pairs: Number(d.priority), equalPairs: Number(d.equal), share: Number(d.share), equalShare: Number(d.equalShare)});
+  }
+  const told = JSON.stringify(runs);
+  const sum = (key) => runs.reduce((all, r) => all + r[key], 0);
+  equal([sum('pairs') > sum('equalPairs'), sum('pairs') >= 24, sum('share') < 0.8 * sum('equalShare')], [true, true, true], told);
+  for (const level of ['critical', 'background']) {
+    equal([await pixelsOf(page, 'race-priority', `--p-${level}`) > 50, await pixelsOf(page, 'race-equal', `--p-${level}`) > 50], [true, true], `lines of ${level}`);
+  }
+  equal(await page.locator('#race-table tbody tr').count(), 5, 'rows');
+  equal(problems, [], 'errors in the page');
+  console.log(`# ${told}`);
+  await context.close();
+});
+
 test('demo: files arrive intact both ways, and a message overtakes a file', async () => {
   const {context, page, problems} = await demo({acceptDownloads: true});
   await connected(page);
-  const big = bytesOf(40_000_000);
+  const big = bytesOf(20_000_000);
   await sendFile(page, 'left', 'big.bin', big, 'background');
   await page.fill('#left-text', 'are you there?');
   await page.selectOption('#left-priority', 'critical');
@@ -32,7 +55,7 @@ test('demo: files arrive intact both ways, and a message overtakes a file', asyn
   await page.waitForSelector('#right .arrived li:has-text("“are you there?”")');
   await page.waitForSelector('#left .note:has-text("big.bin arrived there intact")', {timeout: 60_000});
   equal(await page.$$eval('#timeline tbody tr', (rows) => rows.map((r) => [...r.cells].slice(0, 3).map((c) => c.textContent))),
-    [['→ message', 'critical', '14 B'], ['→ big.bin', 'background', '40 MB']], 'order of arrival');
+    [['→ message', 'critical', '14 B'], ['→ big.bin', 'background', '20 MB']], 'order of arrival');
   const [download] = await Promise.all([page.waitForEvent('download'), page.click('#right a:text-is("save big.bin")')]);
   equal(readFileSync(await download.path()).equals(big), true, 'the saved file');
   const small = bytesOf(1000);
@@ -76,7 +99,7 @@ test('demo: says why it cannot connect, that the broker is gone, and connects ag
 
 test('demo: without WebTransport it says so', async () => {
   const {context, page} = await demo({prepare: () => { delete window.WebTransport; }});
-  await page.waitForSelector('#connect-error:has-text("This browser has no WebTransport, which the demo needs.")');
+  await page.waitForSelector('#connect-error:has-text("The demo needs two agents. This browser has no WebTransport.")');
   equal(await page.isVisible('#connect'), false, 'a form that could do nothing');
   await context.close();
 });

@@ -95,6 +95,6 @@ $('pause').addEventListener('click', () => {
   setText($('pause'), view.paused ? 'Go on' : 'Pause');
 });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => own.redraw());
-setText($('graphs-note'), haveGraphs() ? '' : 'No graphs: this build of the pages was made without npm, and lacks uPlot.');
+setText($('graphs-note'), haveGraphs() ? '' : 'No graphs: this build of the pages was made without npm, and lacks uPlot (remedy: scripts/install-deps pages, then make pages).');
 runAgents(() => view.paused);
 source.run();

@@ -2,7 +2,7 @@
 // This page as an agent of its broker: connects when it is asked to, comes back by itself when the
 // connection breaks, and shows the connection as the broker's STATS describe it.
 import {brokerUrl} from '../broker.js';
-import {connect, describe, hasWebTransport} from '../client.js';
+import {connect, describe, isRefusal, obstacle} from '../client.js';
 import {$, element, setText, sleep} from '../dom.js';
 import {count, duration, size} from '../format.js';
 import * as session from '../session.js';
@@ -32,16 +32,19 @@ export class Own {
       this.#start();
     });
     $('own-disconnect').addEventListener('click', () => this.#stop());
-    if (!hasWebTransport()) this.#unavailable();
-    else if (session.wasConnected()) this.#start();
-    else this.#show();
+    this.#begin();
   }
 
-  #unavailable() {
-    $('own-form').hidden = true;
-    setText($('own-note'), window.isSecureContext
-      ? 'This browser has no WebTransport, so the figures are polled over HTTP.'
-      : 'Browsers give WebTransport to pages from https or from this machine only, so the figures are polled over HTTP.');
+  async #begin() {
+    const why = await obstacle();
+    if (why) {
+      $('own-form').hidden = true;
+      setText($('own-note'), `${why} So the figures are polled over HTTP.`);
+    } else if (session.wasConnected()) {
+      this.#start();
+    } else {
+      this.#show();
+    }
   }
 
   #show(note) {
@@ -77,7 +80,7 @@ export class Own {
         await this.#hold(await connect(url, {id: this.id, token: session.token()}));
         tries = 0;
       } catch (error) {
-        if (/unauthenticated|forbidden|expired/.test(describe(error))) return this.#stop(`The broker refused: ${describe(error)}.`);
+        if (isRefusal(error)) return this.#stop(`The broker refused: ${describe(error)}.`);
         this.#show(`Not connected: ${describe(error)}. Trying again.`);
       }
       await sleep(BACK_OFF[Math.min(tries++, BACK_OFF.length - 1)] * (0.75 + Math.random() / 2));
@@ -90,7 +93,7 @@ export class Own {
     this.onConnection(connection);
     this.#show();
     this.#watch(connection);
-    const why = await connection.closed;
+    const why = await connection.over;
     this.#connection = undefined;
     this.onConnection(undefined);
     if (this.#wanted) this.#show(`The connection ended: ${why.replace(/\.$/, '')}. Connecting again.`);
@@ -98,7 +101,7 @@ export class Own {
 
   async #watch(connection) {
     while (this.#connection === connection) {
-      const stats = await Promise.race([connection.stats(), connection.closed.then(() => undefined)]).catch(() => undefined);
+      const stats = await Promise.race([connection.stats(), connection.over.then(() => undefined)]).catch(() => undefined);
       if (!stats || this.#connection !== connection) return;
       this.#add(stats);
       await sleep(EVERY);
@@ -107,14 +110,14 @@ export class Own {
 
   #add(stats) {
     this.#rows.time.push(Date.now() / 1000);
-    this.#rows.rtt.push(stats.rttSmoothed / 1000);
+    this.#rows.rtt.push(stats.rtt_smoothed_us / 1000);
     if (this.#rows.time.length > KEPT) for (const column of Object.values(this.#rows)) column.splice(0, 100);
     const figures = {
-      'Round trip, least': duration(stats.rttMin / 1e6),
-      Sent: size(stats.bytesReceived),
-      Received: size(stats.bytesSent),
-      'Packets lost': count(stats.packetsLost),
-      'Congestion window': size(stats.congestionWindow),
+      'Round trip, least': duration(stats.rtt_min_us / 1e6),
+      Sent: size(stats.bytes_sent),
+      Received: size(stats.bytes_received),
+      'Packets lost': count(stats.packets_lost),
+      'Congestion window': size(stats.congestion_window),
     };
     $('own-figures').replaceChildren(...Object.entries(figures).map(([name, value]) => element('div', {},
       element('dt', {textContent: name}), element('dd', {textContent: value}))));
