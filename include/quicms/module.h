@@ -307,6 +307,14 @@ QMS_API const void *qms_peer_address(const struct qms_peer *peer);
  * of a peer that moves, the old one until the new one is validated.  NULL: none yet, in early
  * data. */
 QMS_API const void *qms_peer_validated_address(const struct qms_peer *peer);
+/** The certificates that the peer has shown in its handshake, leaf first, DER, at most `max`;
+ * how many.  Lent while it is connected. */
+QMS_API size_t qms_peer_certificates(const struct qms_peer *peer, struct qms_bytes *chain,
+                                     size_t max);
+/** NULL: they lead to an authority of the server's `client_ca` as it is configured now, and are
+ * in force and not revoked at this moment.  Else the static label of what is wrong, such as
+ * "no_certificate", "revoked_certificate". */
+QMS_API const char *qms_peer_certificate_fault(const struct qms_peer *peer);
 QMS_API const char *qms_peer_scopes(const struct qms_peer *peer); /* never NULL */
 /** What the peer's credential grants beside or instead of what is configured; lent while the
  * peer lives, may change at any HELLO, AUTH or reload. */

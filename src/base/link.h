@@ -116,6 +116,9 @@ struct qms_link_ops {
      * section 8), NULL when it has shown none yet.  Valid for the call.  NULL here: every path
      * of this kind of link is the peer's own. */
     const struct sockaddr *(*validated_remote)(struct qms_link *link);
+    /** The certificates that the peer has shown, leaf first, DER, not looked at; lent while the
+     * link lives.  At most `max`; how many.  NULL: this kind of link has none. */
+    size_t (*peer_chain)(struct qms_link *link, struct qms_bytes *out, size_t max);
     /** Connecting side: goes on from another local port, keeping everything.  NULL: this kind
      * cannot.  QMS_E_STATE: not now (the handshake is not confirmed, or an earlier move is not
      * over, or not a second old); QMS_E_AGAIN: the peer must give a connection id first;

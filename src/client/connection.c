@@ -103,6 +103,9 @@ static qms_err send_hello(struct qms_connection *c)
         m.u.hello.auth_scheme = QMS_AUTH_TOKEN;
         m.u.hello.auth = (struct qms_bytes){(const uint8_t *)token, strlen(token)};
     }
+    if (token == NULL && c->settings.shows_certificate) {
+        m.u.hello.auth_scheme = QMS_AUTH_CERTIFICATE; /* TLS has shown it */
+    }
     return qms_session_hello(c->session, &m);
 }
 

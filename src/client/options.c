@@ -200,6 +200,7 @@ qms_err qms_options_set_client_certificate(struct qms_options *o, const char *ce
     qms_free(o->key_file);
     o->cert_file = cert;
     o->key_file = key;
+    o->shows_certificate = cert_file != NULL;
     trust_changed(o);
     return QMS_OK;
 }

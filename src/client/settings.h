@@ -30,6 +30,7 @@ struct qms_accepted_token {
 struct qms_options {
     char *token, *agent_id, *server_name;
     char *ca_file, *cert_file, *key_file, *keylog_file;
+    bool shows_certificate; /* HELLO without a token names the one that TLS has shown */
     uint8_t pins[QMS_PINS_MAX][32];
     size_t pin_count;
     bool insecure;

@@ -45,6 +45,11 @@ struct qms_identity {
     struct qms_bytes cert_pem, key_pem;
     uint8_t hash[32];    /* SHA-256 of the leaf's DER */
     int64_t from, until; /* wall seconds */
+    /* Clients' certificates over raw QUIC. */
+    const char *client_ca, *crl; /* files; NULL: none */
+    bool client_ca_required;
+    const struct qms_identity_ops *ops;
+    void *trust; /* of ops->trust; NULL: no client_ca */
     /* Self-signed: the one that is used next, published ahead so that pages can pin both;
      * empty: none yet */
     struct qms_bytes next_cert_pem, next_key_pem;
@@ -156,6 +161,11 @@ void qms_conf_unref(struct qms_conf *conf); /* takes NULL */
 struct qms_identity_ops {
     /* Checks PEM texts against each other and fills hash, from and until. */
     qms_err (*check)(struct qms_identity *id, struct qms_diag *diag);
+    /* What client_ca and crl say, PEM; `crl` may be empty.  NULL: diag says why. */
+    void *(*trust)(struct qms_bytes ca, struct qms_bytes crl, struct qms_diag *diag);
+    void (*trust_free)(void *trust); /* takes NULL */
+    /* NULL: the chain (DER, leaf first) is good now; else the label of its fault. */
+    const char *(*verify)(void *trust, const struct qms_bytes *chain, size_t count);
     /* malloc'ed texts; qms_free. */
     qms_err (*mint)(const char *name, int64_t from, unsigned days, char **cert_pem,
                     char **key_pem);

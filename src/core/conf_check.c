@@ -62,6 +62,37 @@ static qms_err check_self_signed(const struct qms_conf *conf, struct qms_identit
     return QMS_OK;
 }
 
+static qms_err check_client_ca(struct qms_conf *conf, const struct qms_conf_env *env,
+                               struct qms_identity *id, struct qms_diag *diag)
+{
+    struct qms_bytes ca, crl = {NULL, 0};
+    struct qms_diag inner = {.conf = conf};
+
+    if (id->client_ca == NULL && id->crl == NULL) {
+        return QMS_OK;
+    }
+    if (id->client_ca == NULL) {
+        qms_diag_error(diag, "The \"crl\" of tls block \"%s\" needs a \"client_ca\".",
+                       id->name);
+        return QMS_E_CONFIG;
+    }
+    qms_err err = qms_conf_files_read(conf->files, id->client_ca, diag, &ca);
+    if (err == QMS_OK && id->crl != NULL) {
+        err = qms_conf_files_read(conf->files, id->crl, diag, &crl);
+    }
+    if (err != QMS_OK) {
+        return err;
+    }
+    id->ops = env->identity;
+    if ((id->trust = env->identity->trust(ca, crl, &inner)) == NULL) {
+        qms_diag_error(diag, "\"%s\"%s%s%s: %s", id->client_ca,
+                       id->crl != NULL ? " with \"" : "", id->crl != NULL ? id->crl : "",
+                       id->crl != NULL ? "\"" : "", inner.text);
+        return QMS_E_CONFIG;
+    }
+    return QMS_OK;
+}
+
 static qms_err check_identity(struct qms_conf *conf, const struct qms_conf_env *env,
                               struct qms_identity *id, struct qms_diag *diag)
 {
@@ -124,6 +155,7 @@ qms_err qms_conf_check(struct qms_conf *conf, const struct qms_conf_env *env,
         struct qms_identity *id = conf->identities[i];
         qms_diag_at(diag, id->file != NULL ? id->file : conf->file, id->line);
         err = check_identity(conf, env, id, diag);
+        err = err == QMS_OK ? check_client_ca(conf, env, id, diag) : err;
     }
     if (err == QMS_OK) {
         name_identities(conf);

@@ -118,6 +118,25 @@ qms_err qms_conf_set_route_buffer(void *object, const struct qms_directive *d, i
     return QMS_OK;
 }
 
+qms_err qms_conf_set_client_ca(void *object, const struct qms_directive *d, int argc,
+                               const char *const *argv, struct qms_diag *diag)
+{
+    static const char *const words[] = {"optional", "required", NULL};
+    struct qms_identity *id = object;
+    struct qms_conf *conf = diag->conf;
+    char hint[QMS_NEAR_HINT_MAX];
+    bool required = argc > 1 && strcmp(argv[1], words[1]) == 0;
+
+    if (argc > 1 && !required && strcmp(argv[1], words[0]) != 0) {
+        qms_diag_error(diag, "\"%s\" is not valid for \"%s\"; it takes optional or required.%s",
+                       argv[1], d->name, qms_near_hint(argv[1], words, hint, sizeof(hint)));
+        return QMS_E_CONFIG;
+    }
+    id->client_ca_required = required;
+    id->client_ca = qms_conf_path(conf->arena, conf->prefix, argv[0]);
+    return id->client_ca != NULL ? QMS_OK : qms_diag_nomem(diag);
+}
+
 /* argv itself is in the arena and lives as long as the configuration. */
 qms_err qms_conf_set_allowed_hosts(void *object, const struct qms_directive *d, int argc,
                                    const char *const *argv, struct qms_diag *diag)

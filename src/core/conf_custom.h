@@ -18,6 +18,8 @@ qms_conf_set qms_conf_set_user, qms_conf_set_worker_processes, qms_conf_set_erro
 /* Of struct qms_server_conf. */
 qms_conf_set qms_conf_set_listen, qms_conf_set_tls, qms_conf_set_auth,
     qms_conf_set_allowed_origins;
+/* Of struct qms_identity. */
+qms_conf_set qms_conf_set_client_ca;
 /* Of struct qms_route_conf (conf_route.c). */
 qms_conf_set qms_conf_set_deny, qms_conf_set_priority_clamp;
 

@@ -53,6 +53,12 @@ void qms_conf_unref(struct qms_conf *conf)
         return;
     }
     qms_conf_free_modules(conf);
+    for (size_t i = 0; i < conf->identity_count; i++) {
+        const struct qms_identity *id = conf->identities[i];
+        if (id->trust != NULL) {
+            id->ops->trust_free(id->trust);
+        }
+    }
     for (size_t i = 0; i < conf->server_count; i++) {
         qms_route_conf_fini(&conf->servers[i]);
     }

@@ -29,6 +29,28 @@ const void *qms_peer_validated_address(const struct qms_peer *peer)
                               : (const void *)&peer->address;
 }
 
+size_t qms_peer_certificates(const struct qms_peer *peer, struct qms_bytes *chain, size_t max)
+{
+    struct qms_link *link = peer->link;
+
+    return link != NULL && link->ops->peer_chain != NULL
+               ? link->ops->peer_chain(link, chain, max)
+               : 0;
+}
+
+const char *qms_peer_certificate_fault(const struct qms_peer *peer)
+{
+    const struct qms_identity *id = qms_peer_server(peer)->identity;
+    struct qms_bytes chain[8];
+    size_t count = qms_peer_certificates(peer, chain, sizeof(chain) / sizeof(chain[0]));
+
+    if (count == 0) {
+        return "no_certificate";
+    }
+    return id->trust != NULL ? id->ops->verify(id->trust, chain, count)
+                             : "untrusted_certificate";
+}
+
 const char *qms_peer_scopes(const struct qms_peer *peer)
 {
     return peer->scopes != NULL ? peer->scopes : "";

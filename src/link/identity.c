@@ -2,6 +2,7 @@
 #include "link/identity.h"
 
 #include "quic/tls.h"
+#include "quic/tls_trust.h"
 
 static qms_err check(struct qms_identity *id, struct qms_diag *diag)
 {
@@ -18,7 +19,31 @@ static qms_err check(struct qms_identity *id, struct qms_diag *diag)
     return QMS_OK;
 }
 
+static void *trust(struct qms_bytes ca, struct qms_bytes crl, struct qms_diag *diag)
+{
+    char error[QMS_TLS_ERROR_MAX] = "";
+    struct qms_tls_trust *t = qms_tls_trust_new(ca, crl, error);
+
+    if (t == NULL) {
+        qms_diag_error(diag, "%s.", error);
+    }
+    return t;
+}
+
+static void trust_free(void *t)
+{
+    qms_tls_trust_unref(t);
+}
+
+static const char *verify(void *t, const struct qms_bytes *chain, size_t count)
+{
+    return qms_tls_trust_verify(t, chain, count);
+}
+
 const struct qms_identity_ops qms_identity_gnutls = {
     .check = check,
     .mint = qms_tls_mint,
+    .trust = trust,
+    .trust_free = trust_free,
+    .verify = verify,
 };

@@ -306,6 +306,11 @@ static const struct sockaddr *op_validated_remote(struct qms_link *link)
     return qms_proven_of(&c->proven, ngtcp2_conn_get_path(c->ng)->remote.addr);
 }
 
+static size_t op_peer_chain(struct qms_link *link, struct qms_bytes *out, size_t max)
+{
+    return qms_tls_session_chain(&qms_conn_of_link(link)->tls, out, max);
+}
+
 static qms_err op_migrate(struct qms_link *link)
 {
     return qms_conn_migrate(qms_conn_of_link(link));
@@ -327,5 +332,6 @@ const struct qms_link_ops qms_quic_link_ops = {
     .stats = op_stats,
     .addresses = op_addresses,
     .validated_remote = op_validated_remote,
+    .peer_chain = op_peer_chain,
     .migrate = op_migrate,
 };

@@ -17,6 +17,7 @@ qms_err qms_tls_error_code(const char *error);
 /* A certificate and its key, shared by count: a swap frees the old one only when the last
  * connection that uses it has ended. */
 struct qms_tls_server;
+struct qms_tls_trust; /* quic/tls_trust.h */
 
 /** From PEM files.  On failure NULL and a sentence in `error` (QMS_TLS_ERROR_MAX bytes) that
  * names the file and what to do. */
@@ -30,6 +31,11 @@ void qms_tls_server_unref(struct qms_tls_server *t); /* takes NULL */
 /** Whether sessions made from now on ask the client for a certificate.  It may have none, and
  * its chain is not looked at: the layer above decides by its hash. */
 void qms_tls_server_request_certificate(struct qms_tls_server *t, bool request);
+/** Sessions made from now on ask agents over raw QUIC (ALPN `alpn`, static text) for a
+ * certificate of `trust` (a reference is taken; NULL: no longer).  `required`: a handshake
+ * without one, or with one that is not good, fails; else the layer above decides. */
+void qms_tls_server_trust(struct qms_tls_server *t, struct qms_tls_trust *trust,
+                          const char *alpn, bool required);
 /** SHA-256 of the leaf's DER: what `serverCertificateHashes` wants. */
 void qms_tls_server_hash(const struct qms_tls_server *t, uint8_t out[32]);
 /** SHA-256 of the leaf's SubjectPublicKeyInfo: what certificate pins compare. */

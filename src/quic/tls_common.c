@@ -155,6 +155,20 @@ struct qms_bytes qms_tls_session_alpn(const struct qms_tls_session *s)
     return (struct qms_bytes){alpn.data, alpn.size};
 }
 
+size_t qms_tls_session_chain(const struct qms_tls_session *s, struct qms_bytes *out, size_t max)
+{
+    unsigned count = 0;
+    const gnutls_datum_t *chain =
+        s->gnutls != NULL ? gnutls_certificate_get_peers(s->gnutls, &count) : NULL;
+    size_t n = 0;
+
+    while (chain != NULL && n < count && n < max) {
+        out[n] = (struct qms_bytes){chain[n].data, chain[n].size};
+        n++;
+    }
+    return n;
+}
+
 void qms_tls_session_fini(struct qms_tls_session *s)
 {
     if (s->gnutls != NULL) {

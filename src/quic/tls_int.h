@@ -49,6 +49,11 @@ void qms_tls_session_fini(struct qms_tls_session *s);
 /** The negotiated protocol; empty before it is known. */
 struct qms_bytes qms_tls_session_alpn(const struct qms_tls_session *s);
 
+/** What the peer has shown, leaf first, DER, lent while the session lives: `max` at most; how
+ * many. */
+size_t qms_tls_session_chain(const struct qms_tls_session *s, struct qms_bytes *out,
+                             size_t max);
+
 /* Shared by both sides. */
 extern const char qms_tls_priority[];
 /** SHA-256 of a DER certificate and of its public key.  0 or a GnuTLS error. */

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "quic/tls_int.h"
+#include "quic/tls_trust.h"
 
 /* ALPN names a listener may offer. */
 #define ALPN_MAX 8
@@ -17,6 +18,9 @@ struct qms_tls_server {
     uint8_t hash[32], spki[32];
     int64_t from, until;
     bool request;
+    struct qms_tls_trust *trust; /* NULL: none */
+    const char *trust_alpn;
+    bool required;
 };
 
 static void server_free(struct qms_tls_server *t)
@@ -27,6 +31,7 @@ static void server_free(struct qms_tls_server *t)
     if (t->credentials != NULL) {
         gnutls_certificate_free_credentials(t->credentials);
     }
+    qms_tls_trust_unref(t->trust);
     qms_free(t);
 }
 
@@ -158,6 +163,30 @@ void qms_tls_server_request_certificate(struct qms_tls_server *t, bool request)
     t->request = request;
 }
 
+/* GnuTLS asks this when the client has shown a certificate. */
+static int verify_client(gnutls_session_t session)
+{
+    const struct qms_tls_session *s = gnutls_session_get_ptr(session);
+    struct qms_bytes chain[QMS_TLS_CHAIN_MAX];
+    size_t count = qms_tls_session_chain(s, chain, QMS_TLS_CHAIN_MAX);
+
+    if (!s->server->required || qms_tls_trust_verify(s->server->trust, chain, count) == NULL) {
+        return 0;
+    }
+    return GNUTLS_E_CERTIFICATE_ERROR;
+}
+
+void qms_tls_server_trust(struct qms_tls_server *t, struct qms_tls_trust *trust,
+                          const char *alpn, bool required)
+{
+    qms_tls_trust_unref(t->trust);
+    t->trust = trust != NULL ? qms_tls_trust_ref(trust) : NULL;
+    t->trust_alpn = alpn;
+    t->required = required;
+    gnutls_certificate_set_verify_function(t->credentials,
+                                           trust != NULL ? verify_client : NULL);
+}
+
 void qms_tls_server_hash(const struct qms_tls_server *t, uint8_t out[32])
 {
     memcpy(out, t->hash, 32);
@@ -189,6 +218,21 @@ static int set_alpns(gnutls_session_t session, const char *const *alpns)
                                      GNUTLS_ALPN_MANDATORY | GNUTLS_ALPN_SERVER_PRECEDENCE);
 }
 
+/* By now the protocol is chosen: browsers are not asked, since those that have no certificate
+ * may show a dialogue or give up. */
+static int ask_for_certificate(gnutls_session_t session)
+{
+    const struct qms_tls_session *s = gnutls_session_get_ptr(session);
+    const char *wanted = s->server->trust_alpn;
+    struct qms_bytes alpn = qms_tls_session_alpn(s);
+
+    if (alpn.len == strlen(wanted) && memcmp(alpn.data, wanted, alpn.len) == 0) {
+        gnutls_certificate_server_set_request(
+            session, s->server->required ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_REQUEST);
+    }
+    return 0;
+}
+
 static int configure(struct qms_tls_session *s, struct qms_tls_server *t,
                      const char *const *alpns, const uint8_t ticket_key[64],
                      const struct qms_tls_early *early)
@@ -204,6 +248,9 @@ static int configure(struct qms_tls_session *s, struct qms_tls_server *t,
     }
     if (rv == 0 && t->request) {
         gnutls_certificate_server_set_request(s->gnutls, GNUTLS_CERT_REQUEST);
+    }
+    if (rv == 0 && t->trust != NULL) {
+        gnutls_handshake_set_post_client_hello_function(s->gnutls, ask_for_certificate);
     }
     if (rv == 0) {
         rv = gnutls_session_ticket_enable_server(s->gnutls, &ticket);

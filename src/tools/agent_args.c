@@ -14,6 +14,8 @@
 enum {
     OPT_URL = 256,
     OPT_ID,
+    OPT_CERT,
+    OPT_KEY,
     OPT_TOKEN,
     OPT_TOKEN_FILE,
     OPT_CA,
@@ -35,6 +37,8 @@ enum {
 static const struct option options[] = {
     {"url", required_argument, NULL, OPT_URL},
     {"id", required_argument, NULL, OPT_ID},
+    {"cert", required_argument, NULL, OPT_CERT},
+    {"key", required_argument, NULL, OPT_KEY},
     {"token", required_argument, NULL, OPT_TOKEN},
     {"token-file", required_argument, NULL, OPT_TOKEN_FILE},
     {"ca", required_argument, NULL, OPT_CA},
@@ -85,6 +89,7 @@ static const char usage[] =
     "TARGET is agent:ID, service:NAME, group:NAME or topic:NAME.\n"
     "\n"
     "  --token T | --token-file F       credential\n"
+    "  --cert F --key F                 certificate to show the broker\n"
     "  --ca F | --pin SHA256 | --insecure  how the broker is known\n"
     "  --priority N|critical|high|normal|low|background\n"
     "  --meta TEXT   --traceparent 00-TRACE-SPAN-FLAGS\n"
@@ -250,6 +255,12 @@ static bool take(struct agent_args *a, int opt, const char *value, char *error)
                                       "--id \"%.200s\": a name has 1 to %d characters out of "
                                       "letters, digits and ._~:@/+-.",
                                       value, QMS_NAME_MAX);
+    case OPT_CERT:
+        a->cert = value;
+        return true;
+    case OPT_KEY:
+        a->key = value;
+        return true;
     case OPT_TOKEN:
         a->token = value;
         return true;
@@ -331,6 +342,9 @@ static bool check(const struct agent_args *a, char *error)
     }
     if (a->token != NULL && a->token_file != NULL) {
         return fail(error, "Only one of --token and --token-file may be given.");
+    }
+    if ((a->cert != NULL) != (a->key != NULL)) {
+        return fail(error, "--cert and --key belong together.");
     }
     if ((a->ca != NULL) + (a->pin_count > 0) + a->insecure > 1) {
         return fail(error, "Only one of --ca, --pin and --insecure may be given.");

@@ -65,7 +65,8 @@ static int set_trust(struct agent *a, struct qms_options *o)
             return EXIT_USAGE;
         }
     }
-    if (qms_options_set_ca_file(o, a->args.ca) != QMS_OK) {
+    if (qms_options_set_ca_file(o, a->args.ca) != QMS_OK ||
+        qms_options_set_client_certificate(o, a->args.cert, a->args.key) != QMS_OK) {
         agent_error(a, "Out of memory.");
         return EXIT_LOCAL;
     }
@@ -192,7 +193,9 @@ static const char *connection_hint(const struct agent *a, qms_err err)
     case QMS_E_CERTIFICATE:
         return " Use --ca or --pin; quicms --cert-hash prints what to pin.";
     case QMS_E_WIRE_UNAUTHENTICATED:
-        return a->args.token == NULL && a->args.token_file == NULL
+        return a->args.token == NULL && a->args.token_file == NULL && a->args.cert != NULL
+                   ? " Check --cert, and that it is of the id of --id."
+               : a->args.token == NULL && a->args.token_file == NULL
                    ? " No token was given: use --token-file."
                    : " Check --token or --token-file, and that it belongs to the id of --id.";
     case QMS_E_WIRE_EXPIRED:
