@@ -111,18 +111,13 @@ static void write_all(int fd, const char *data, size_t len)
     }
 }
 
-void qms_log(enum qms_log_level level, const char *format, ...)
+__attribute__((format(printf, 2, 0))) static void emit(enum qms_log_level level,
+                                                       const char *format, va_list args)
 {
     char text[TEXT_MAX + 1], line[64 + 4 * TEXT_MAX + 64];
     int saved = errno;
-    va_list args;
-
-    if (!qms_log_enabled(level)) {
-        return;
-    }
-    va_start(args, format);
     int want = vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
+
     if (want < 0) {
         return;
     }
@@ -139,6 +134,26 @@ void qms_log(enum qms_log_level level, const char *format, ...)
     line[len++] = '\n';
     write_all(sink.fd, line, len);
     errno = saved;
+}
+
+void qms_log(enum qms_log_level level, const char *format, ...)
+{
+    va_list args;
+
+    if (qms_log_enabled(level)) {
+        va_start(args, format);
+        emit(level, format, args);
+        va_end(args);
+    }
+}
+
+void qms_log_forced(enum qms_log_level level, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    emit(level, format, args);
+    va_end(args);
 }
 
 bool qms_log_gate(struct qms_log_gate *gate)

@@ -23,6 +23,9 @@ void qms_log_set_fd(int fd);
 int qms_log_fd(void);
 __attribute__((format(printf, 2, 3))) void qms_log(enum qms_log_level level, const char *format,
                                                    ...);
+/** The same, whatever the level of the sink. */
+__attribute__((format(printf, 2, 3))) void qms_log_forced(enum qms_log_level level,
+                                                          const char *format, ...);
 
 /** For lines that a peer can trigger: at most 10 a second per place in the code; the number
  * left out is told with the next line that passes. */

@@ -269,6 +269,7 @@ void qms_broker_reload(struct qms_broker *b, struct qms_conf *conf, qms_time now
         } else {
             qms_peer_reload(p, now);
         }
+        qms_peer_watch(p);
         qms_peer_touch(p);
     }
     QMS_LIST_FOREACH(node, &b->routes) {

@@ -1,30 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Agents, connections and streams of this worker as JSON. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "base/network.h"
 #include "core/broker_mesh.h"
 #include "core/peer.h"
 #include "core/route.h"
-
-/* "192.0.2.1:4433", "[2001:db8::1]:4433"; "" where a link has no address. */
-static void print_address(const struct sockaddr *sa, char *out, size_t cap)
-{
-    char host[INET6_ADDRSTRLEN] = "";
-
-    out[0] = '\0';
-    if (sa->sa_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)sa;
-        inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-        snprintf(out, cap, "%s:%u", host, ntohs(in->sin_port));
-    } else if (sa->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)sa;
-        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-        snprintf(out, cap, "[%s]:%u", host, ntohs(in6->sin6_port));
-    }
-}
 
 static double seconds(qms_time t)
 {
@@ -39,10 +20,10 @@ static json_t *text_json(struct qms_bytes text)
 static json_t *agent_json(const struct qms_peer *p, qms_time now)
 {
     struct qms_link_stats s;
-    char address[INET6_ADDRSTRLEN + 10];
+    char address[QMS_ADDRESS_TEXT_MAX];
 
     qms_peer_link_stats(p, &s);
-    print_address(qms_peer_address(p), address, sizeof(address));
+    (void)qms_sockaddr_text(qms_peer_address(p), true, address);
     return json_pack(
         "{s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:f, s:s}", "id", p->id, "carrier",
         p->carrier, "address", address, "connected_for", seconds(now - p->connected_at),

@@ -61,6 +61,7 @@ struct qms_peer {
     size_t id_len;
     char id[QMS_NAME_MAX + 1];
     uint64_t epoch;     /* of its claim in the directory; 0: none */
+    bool debug;         /* debug_connection picks it */
     bool going_away;    /* it sent GOAWAY: takes no new routes */
     bool introduced;    /* on_peer was called */
     uint64_t accepted;  /* modules that accepted its credential */

@@ -93,10 +93,11 @@ struct qms_server_conf {
     enum qms_auth_mode auth_mode;
     const struct qms_module *const *auth; /* in the order written */
     size_t auth_count;
-    uint64_t retry;                /* 0 auto, 1 always */
-    uint64_t early_data;           /* enum qms_early_data */
-    void **module_conf;            /* [qms_conf.module_count], merged down to this block */
-    struct qms_route_conf *routes; /* its own, then those of the quic block */
+    uint64_t retry;                    /* 0 auto, 1 always */
+    uint64_t early_data;               /* enum qms_early_data */
+    const struct qms_key_log *key_log; /* core/debug.h; NULL: none */
+    void **module_conf;                /* [qms_conf.module_count], merged down to this block */
+    struct qms_route_conf *routes;     /* its own, then those of the quic block */
     size_t route_count;
     struct qms_route_conf no_route; /* where none of them fits */
 };
@@ -145,7 +146,9 @@ struct qms_conf {
 
     struct qms_log_file **logs; /* beyond the error log; core/logs.h */
     size_t log_count;
-    struct qms_zone *zones; /* declared ones (core/zone.h); NULL: none */
+    struct qms_zone *zones;             /* declared ones (core/zone.h); NULL: none */
+    struct qms_debug_rule *debug_rules; /* core/debug.h */
+    size_t debug_rule_count;
 
     /* Private to conf*.c. */
     struct qms_arena *arena; /* strings and arrays above */

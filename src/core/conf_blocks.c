@@ -4,6 +4,7 @@
  * qms_server_conf; location a struct qms_location; route a struct qms_route_conf. */
 #include "core/conf_custom.h"
 #include "core/conf_table.h"
+#include "core/debug.h"
 
 #define C(field)   QMS_U64_FIELD(struct qms_conf, field)
 #define CS(field)  QMS_STR_FIELD(struct qms_conf, field)
@@ -39,6 +40,10 @@ static const struct qms_directive conf_rows[] = {
      .def = "stderr notice", .args_min = 1, .args_max = 2,
      .syntax = "stderr | file [error | warn | notice | info | debug]",
      .help = "Where log lines go, and the least important level that is written."},
+    {.name = "debug_connection", .contexts = QMS_CTX_MAIN, .type = QMS_D_CUSTOM,
+     .set = qms_conf_set_debug_connection, .multiple = true, .args_min = 1, .args_max = 64,
+     .syntax = "address | network | agent:pattern ...",
+     .help = "Connections whose debug lines are written to the error log whatever its level."},
     {.name = "state_dir", .contexts = QMS_CTX_MAIN, .type = QMS_D_PATH, .offset = CS(state_dir),
      .def = "/var/lib/quicms",
      .help = "Folder for the keys that outlive a restart and for self-signed certificates; made when missing."},
@@ -170,6 +175,9 @@ static const struct qms_directive server_rows[] = {
     {.name = "early_data", .contexts = QMS_CTX_SERVER, .type = QMS_D_ENUM,
      .offset = QMS_U64_FIELD(struct qms_server_conf, early_data), .def = "off", .words = early_data_words,
      .help = "Whether agents over raw QUIC may send their HELLO and streams marked idempotent with the first packet (0-RTT); takes effect with the next worker."},
+    {.name = "key_log", .contexts = QMS_CTX_SERVER, .type = QMS_D_CUSTOM, .set = qms_conf_set_key_log,
+     .args_min = 1, .args_max = 65, .syntax = "path [address | network ...]",
+     .help = "File for the TLS secrets of this server's connections (NSS key log format), or of those from some addresses only: who reads it can read their traffic."},
     {.name = "server_name", .contexts = QMS_CTX_SERVER, .type = QMS_D_STRING,
      .offset = QMS_STR_FIELD(struct qms_server_conf, server_name),
      .help = "Host name of the server; a self-signed certificate carries it beside localhost."},

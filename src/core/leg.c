@@ -146,6 +146,8 @@ static void hold_until(struct qms_leg *leg, size_t len, qms_time at, qms_time no
     if (leg->hold == NULL && (leg->hold = qms_calloc(1, sizeof(*leg->hold))) == NULL) {
         return;
     }
+    qms_peer_debug(leg->peer, "credit withheld bytes=%zu for_ms=%llu", len,
+                   (unsigned long long)((at - now) / QMS_MILLISECOND));
     leg->earn.fire = on_earned;
     qms_hold_add(leg->hold, len, at, now);
     earn_later(leg);
@@ -350,6 +352,7 @@ void qms_leg_on_data(struct qms_session_stream *st, struct qms_bytes data, bool 
     }
     if (fin && !leg->recv_done) {
         leg->recv_done = true;
+        qms_peer_debug(leg->peer, "FIN handle=%llu", (unsigned long long)st->handle);
         if (leg->ch != NULL) {
             leg->ch->ops->fin(leg->ch);
         }
@@ -364,6 +367,8 @@ void qms_leg_on_reset(struct qms_session_stream *st, uint8_t code)
         return;
     }
     leg->recv_done = true;
+    qms_peer_debug(leg->peer, "RESET handle=%llu code=%s", (unsigned long long)st->handle,
+                   qms_code_name(code));
     qms_route_note(leg->route, code);
     if (leg->ch != NULL) {
         leg->ch->ops->reset(leg->ch, code);
@@ -380,6 +385,8 @@ void qms_leg_on_stop(struct qms_session_stream *st, uint8_t code)
         return;
     }
     leg->send_done = true;
+    qms_peer_debug(leg->peer, "STOP_SENDING handle=%llu code=%s",
+                   (unsigned long long)st->handle, qms_code_name(code));
     qms_route_note(leg->route, code);
     if (leg->ch != NULL) {
         leg->ch->ops->stop(leg->ch, code);

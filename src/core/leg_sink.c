@@ -68,6 +68,8 @@ static void sink_result(void *arg, const struct qms_result *r)
         return;
     }
     leg->answered = true;
+    qms_peer_debug(leg->peer, "RESULT target=%.*s status=%s", (int)route->target_len,
+                   route->target, qms_code_name(r->status));
     qms_route_answered(route, r->acceptor, qms_peer_now(leg->peer));
     qms_timer_stop(route->broker, &route->deadline);
 

@@ -115,7 +115,7 @@ static int open_target(const struct qms_log_file *log)
         return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     }
     return open(log->target, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-                0640);
+                log->secret ? 0600 : 0640);
 }
 
 qms_err qms_logs_open(struct qms_conf *conf, struct qms_diag *diag)

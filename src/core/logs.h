@@ -24,6 +24,7 @@ struct qms_log_file {
     const char *file;   /* of the directive that named it first */
     unsigned line;
     int fd;                          /* -1: not opened (yet) */
+    bool secret;                     /* a new file is its owner's alone */
     const struct qms_syslog *syslog; /* NULL: a file */
     size_t buffer_max;               /* 0: every line is written at once */
     qms_time flush_for;

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/cert.h"
+#include "core/debug.h"
 #include "core/diag.h"
 #include "core/logs.h"
 #include "core/master_i.h"
@@ -189,6 +190,9 @@ static qms_err prepare(struct qms_master *m, struct qms_diag *diag)
 
     err = err == QMS_OK ? open_log(conf, diag) : err;
     err = err == QMS_OK ? qms_logs_open(conf, diag) : err;
+    if (err == QMS_OK) {
+        qms_key_log_warn(conf);
+    }
     if (err == QMS_OK) {
         m->pid_file = qms_strndup(conf->pid_file, strlen(conf->pid_file));
         err = m->pid_file != NULL ? qms_pidfile_take(m->pid_file, &m->pid_fd, diag)

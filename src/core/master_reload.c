@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "core/cert.h"
 #include "core/conf_restart.h"
+#include "core/debug.h"
 #include "core/diag.h"
 #include "core/logs.h"
 #include "core/master_i.h"
@@ -144,6 +145,7 @@ void qms_master_reload(struct qms_master *m)
         note_error(m, diag.text);
     } else {
         (void)qms_conf_restart_each(old, m->conf, say_restart, NULL);
+        qms_key_log_warn(m->conf);
         qms_master_reopen_log(m);
     }
     qms_conf_unref(old);

@@ -8,6 +8,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/network.h"
+#include "core/debug.h"
 #include "core/leg.h"
 #include "core/router.h"
 
@@ -33,6 +35,14 @@ static void keep_address(struct qms_peer *p, struct qms_link *link)
     } else if (remote != NULL && remote->sa_family == AF_INET6) {
         memcpy(&p->address, remote, sizeof(struct sockaddr_in6));
     }
+}
+
+void qms_peer_watch(struct qms_peer *p)
+{
+    const struct qms_conf *conf = p->broker->conf;
+
+    p->debug = qms_debug_address(conf, (const struct sockaddr *)&p->address) ||
+               qms_debug_agent(conf, qms_peer_id(p));
 }
 
 static void on_timer(struct qms_timer *t, qms_time now)
@@ -84,6 +94,11 @@ qms_err qms_peer_new(struct qms_broker *b, unsigned server, struct qms_link *lin
     qms_stats_add(b->stats, by_carrier(p, QMS_S_CONNECTIONS_QUIC), 1);
     qms_stats_add(b->stats, by_carrier(p, QMS_S_CONNECTIONS_TOTAL_QUIC), 1);
     qms_peer_touch(p);
+    qms_peer_watch(p);
+    char from[QMS_ADDRESS_TEXT_MAX];
+    qms_peer_debug(p, "connection begins address=%s carrier=%s server=%s",
+                   qms_sockaddr_text(&p->address, true, from), p->carrier,
+                   qms_peer_server_name(p));
     return QMS_OK;
 }
 
@@ -184,6 +199,7 @@ void qms_peer_tick(struct qms_peer *p, qms_time now)
     qms_peer_link_stats(p, &s);
     if (p->link != NULL) {
         keep_address(p, p->link);
+        qms_peer_watch(p); /* it may have moved */
         collect(p, &s);
         if (p->rtt_at <= now && s.rtt_smoothed > 0) {
             p->rtt_at = now + RTT_EVERY;
@@ -240,6 +256,9 @@ static void on_closed(struct qms_session *s, const struct qms_link_close *why)
                 ? (uint8_t)(why->code <= QMS_CODE_MAX ? why->code : QMS_CODE_CANCELLED)
                 : QMS_CODE_PEER_GONE;
     }
+    qms_peer_debug(p, "connection ends code=%s streams=%zu bytes_in=%llu bytes_out=%llu",
+                   qms_code_name(p->close_code), p->routes, (unsigned long long)p->bytes_in,
+                   (unsigned long long)p->bytes_out);
     qms_log(QMS_LOG_INFO,
             "agent gone id=%s carrier=%s code=%s number=%llu error=%s reason=%.*s", p->id,
             p->carrier, qms_code_name(p->close_code), (unsigned long long)why->code,
@@ -270,7 +289,7 @@ static void on_oddity(struct qms_session *s, const char *what)
 {
     struct qms_peer *p = qms_session_user(s);
 
-    (void)what;
+    qms_peer_debug(p, "odd input what=%s", what);
     qms_stats_add(p->broker->stats, QMS_S_MALFORMED, 1);
 }
 

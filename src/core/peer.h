@@ -32,6 +32,22 @@ void qms_peer_close(struct qms_peer *p, uint8_t code, const char *reason);
 /** The link's counters; zeroes when it is gone. */
 void qms_peer_link_stats(const struct qms_peer *p, struct qms_link_stats *out);
 
+/** Asks anew whether debug_connection picks the peer: its address, id or the configuration is
+ * another one. */
+void qms_peer_watch(struct qms_peer *p);
+/** A debug line about a peer: written where debug_connection picks it, and else, like other
+ * lines that a peer can trigger, at the level debug.  A phrase and key=value. */
+#define qms_peer_debug(p, format, ...)                                                         \
+    do {                                                                                       \
+        if ((p)->debug) {                                                                      \
+            qms_log_forced(QMS_LOG_DEBUG, format " connection=%llu id=%s", ##__VA_ARGS__,      \
+                           (unsigned long long)(p)->number, (p)->id);                          \
+        } else {                                                                               \
+            qms_log_peer(QMS_LOG_DEBUG, format " connection=%llu id=%s", ##__VA_ARGS__,        \
+                         (unsigned long long)(p)->number, (p)->id);                            \
+        }                                                                                      \
+    } while (0)
+
 /* peer_auth.c */
 void qms_peer_on_hello(struct qms_session *s, const struct qms_control *hello);
 /** AUTH on a living connection. */

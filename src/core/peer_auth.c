@@ -136,6 +136,9 @@ static void introduce(struct qms_peer *p, qms_time now)
     qms_stats_add(b->stats, QMS_S_WELCOMED, 1);
     qms_stats_add(b->stats, QMS_S_AGENTS, 1);
     qms_chain_peer(&b->chain, qms_peer_server(p), p, p->module_data, now);
+    qms_peer_watch(p);
+    qms_peer_debug(p, "WELCOME expires_at=%lld scopes=%s", (long long)p->expires_at,
+                   qms_peer_scopes(p));
     qms_log(QMS_LOG_INFO, "agent connected id=%s carrier=%s", p->id, p->carrier);
 }
 
@@ -171,6 +174,7 @@ static void admit(struct qms_peer *p, const struct qms_control *hello,
 static void count_failure(struct qms_peer *p, const char *what, const struct qms_refusal *why)
 {
     qms_stats_label(p->broker->stats, QMS_F_AUTH_FAILED, why->label);
+    qms_peer_debug(p, "%s refused reason=%s", what, why->label != NULL ? why->label : "other");
     qms_log_peer(QMS_LOG_NOTICE, "%s refused carrier=%s reason=%s", what, p->carrier,
                  why->label != NULL ? why->label : "other");
 }
@@ -188,6 +192,9 @@ void qms_peer_on_hello(struct qms_session *s, const struct qms_control *hello)
     if (p->state != QMS_PEER_GREETING) {
         return;
     }
+    qms_peer_debug(p, "HELLO scheme=%llu asked=%.*s", (unsigned long long)cred.scheme,
+                   (int)cred.agent_id.len,
+                   cred.agent_id.len > 0 ? (const char *)cred.agent_id.data : "");
     if (p->broker->draining) {
         refuse(p, QMS_CODE_GOING_AWAY, 0, "shutting down");
     } else if (qms_chain_hello(&p->broker->chain, qms_peer_server(p), p, p->module_data, &cred,

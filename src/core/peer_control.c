@@ -69,6 +69,7 @@ void qms_peer_on_control(struct qms_session *s, const struct qms_control *msg)
     if (p->state != QMS_PEER_WELCOMED) {
         return;
     }
+    qms_peer_debug(p, "control message type=0x%02x", (unsigned)msg->type);
     switch (msg->type) {
     case QMS_MSG_AUTH:
         qms_peer_auth(p, msg);

@@ -83,6 +83,9 @@ static void count_end(struct qms_route *r, qms_time now)
     qms_stats_observe(b->stats, QMS_H_ROUTE_DURATION,
                       now > r->opened_at ? now - r->opened_at : 0);
     qms_stats_observe(b->stats, QMS_H_ROUTE_BYTES, r->forward + r->reverse);
+    qms_peer_debug(r->opener, "stream over target=%.*s status=%s forward=%llu reverse=%llu",
+                   (int)r->target_len, r->target, qms_code_name(r->status),
+                   (unsigned long long)r->forward, (unsigned long long)r->reverse);
     qms_stats_route_end(b->stats, &(struct qms_stats_route_end){
                                       .block = qms_route_block_name(r),
                                       .reason = r->reason,

@@ -206,10 +206,17 @@ void qms_router_on_route(struct qms_session_stream *st, const struct qms_route_h
         refuse_bare(p, st);
         return;
     }
+    qms_peer_debug(
+        p, "ROUTE handle=%llu kind=%u target=%.*s priority=%u flags=%u bidi=%d block=%s",
+        (unsigned long long)st->handle, h->kind, (int)h->target.len,
+        (const char *)h->target.data, h->priority, h->flags, st->bidi,
+        qms_route_block_name(leg->route));
     if (acceptable(p, h, &why) && route_to_target(leg, h, now, &why)) {
         return;
     }
     struct qms_result r = qms_router_result_of(&why);
+    qms_peer_debug(p, "ROUTE refused handle=%llu code=%s", (unsigned long long)st->handle,
+                   qms_code_name((uint64_t)why.code));
     leg->route->reason = why.label != NULL ? why.label : qms_code_name((uint64_t)why.code);
     qms_stats_label(p->broker->stats, QMS_F_ROUTE_REFUSED, leg->route->reason);
     qms_leg_refuse(leg, &r);

@@ -116,6 +116,8 @@ void qms_router_on_datagram(struct qms_session *s, enum qms_kind kind, struct qm
     if (p->state != QMS_PEER_WELCOMED) {
         return;
     }
+    qms_peer_debug(p, "datagram kind=%u target=%.*s priority=%u bytes=%zu", (unsigned)kind,
+                   (int)name.len, (const char *)name.data, priority, payload.len);
     qms_stats_add(stats, QMS_S_DATAGRAMS_IN, 1);
     qms_stats_add(stats, QMS_S_DATAGRAM_BYTES_IN, payload.len);
     const struct qms_route_conf *block = qms_route_conf_find(qms_peer_server(p), kind, name);

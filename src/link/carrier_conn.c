@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "core/debug.h"
 #include "link/carrier_i.h"
 
 #define H3_NO_ERROR 0x100
@@ -85,9 +86,23 @@ static void turn_away(struct qms_link *link, struct qms_carrier_conn *conn, uint
 
 /* ---- events of the endpoint ---- */
 
+/* There is no id yet: what debug_connection says of addresses counts. */
+static void debug_handshake(const struct qms_carrier_server *s, const struct sockaddr *remote,
+                            const char *what, const char *reason)
+{
+    char from[QMS_ADDRESS_TEXT_MAX];
+
+    if (qms_debug_address(qms_broker_conf(s->carrier->broker), remote)) {
+        qms_log_forced(QMS_LOG_DEBUG, "handshake %s%s address=%s server=%s", what, reason,
+                       qms_sockaddr_text(remote, true, from),
+                       qms_carrier_server_conf(s)->listens[0].text);
+    }
+}
+
 static bool on_admit(struct qms_endpoint *ep, const struct sockaddr *remote)
 {
     struct qms_carrier_server *s = qms_endpoint_user(ep);
+    debug_handshake(s, remote, "begins", "");
     /* Before any connection there is no link whose clock could be read. */
     return qms_broker_admit(s->carrier->broker, qms_carrier_server_conf(s), remote,
                             s->carrier->now);
@@ -98,7 +113,7 @@ static void on_handshake_failed(struct qms_endpoint *ep, const struct sockaddr *
 {
     struct qms_carrier_server *s = qms_endpoint_user(ep);
 
-    (void)reason; /* counted by the endpoint */
+    debug_handshake(s, remote, "failed reason=", reason);
     qms_broker_leave(s->carrier->broker, qms_carrier_server_conf(s), remote, s->carrier->now);
 }
 
@@ -154,11 +169,27 @@ static void on_connection(struct qms_endpoint *ep, struct qms_quic_conn *quic,
     }
 }
 
+/* ---- secrets ---- */
+
+static bool on_key_log(struct qms_endpoint *ep, const struct sockaddr *remote)
+{
+    return qms_key_log_has(qms_carrier_server_conf(qms_endpoint_user(ep)), remote);
+}
+
+static void on_key(struct qms_endpoint *ep, struct qms_bytes line)
+{
+    struct qms_carrier_server *s = qms_endpoint_user(ep);
+
+    qms_key_log_write(qms_carrier_server_conf(s), line, s->carrier->now);
+}
+
 const struct qms_endpoint_events qms_carrier_endpoint_events = {
     .on_admit = on_admit,
     .on_connection = on_connection,
     .on_handshake_failed = on_handshake_failed,
     .on_foreign = qms_carrier_on_foreign,
+    .on_key_log = on_key_log,
+    .on_key = on_key,
 };
 
 /* ---- HTTP/3 ---- */

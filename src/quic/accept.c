@@ -154,6 +154,13 @@ static int ngtcp2_create(struct qms_quic_conn *c, const ngtcp2_pkt_hd *hd,
                                   &qms_conn_server_callbacks, &settings, &params, NULL, c);
 }
 
+static void on_key(struct qms_tls_session *s, struct qms_bytes line)
+{
+    struct qms_endpoint *ep = QMS_CONTAINER(s, struct qms_quic_conn, tls)->ep;
+
+    ep->events->on_key(ep, line);
+}
+
 /* Undoes a creation that failed half-way. */
 static void discard(struct qms_quic_conn *c)
 {
@@ -184,6 +191,9 @@ static struct qms_quic_conn *conn_create(struct qms_socket *sock, const ngtcp2_p
         return NULL;
     }
     ngtcp2_conn_set_tls_native_handle(c->ng, c->tls.gnutls);
+    if (ep->events->on_key_log != NULL && ep->events->on_key_log(ep, &m->remote.sa)) {
+        c->tls.on_key = on_key;
+    }
     return c;
 }
 

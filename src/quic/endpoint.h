@@ -78,6 +78,11 @@ struct qms_endpoint_events {
      * reached on_connection went away.  Balances on_admit.  May be NULL. */
     void (*on_handshake_failed)(struct qms_endpoint *ep, const struct sockaddr *remote,
                                 const char *reason);
+    /** Server: whether the secrets of a connection from that address are wanted, asked when it
+     * begins; and a line of the NSS key log format with one of them, lent for the call.  Both
+     * may be NULL. */
+    bool (*on_key_log)(struct qms_endpoint *ep, const struct sockaddr *remote);
+    void (*on_key)(struct qms_endpoint *ep, struct qms_bytes line);
     /** Several workers: a datagram whose connection id names the worker in `slot` came to
      * `socket` here.  False: it cannot be passed on.  May be NULL. */
     bool (*on_foreign)(struct qms_endpoint *ep, unsigned slot,

@@ -103,26 +103,9 @@ static int verify(gnutls_session_t session)
     return GNUTLS_E_CERTIFICATE_ERROR;
 }
 
-static int keylog(gnutls_session_t session, const char *label, const gnutls_datum_t *secret)
+static void write_key(struct qms_tls_session *s, struct qms_bytes line)
 {
-    struct qms_tls_session *s = gnutls_session_get_ptr(session);
-    gnutls_datum_t random = {.data = NULL}, server = {.data = NULL};
-    char line[512];
-    size_t len;
-
-    gnutls_session_get_random(session, &random, &server);
-    len = (size_t)snprintf(line, sizeof(line), "%s ", label);
-    for (unsigned i = 0; i < random.size && len + 3 < sizeof(line); i++) {
-        len += (size_t)snprintf(line + len, sizeof(line) - len, "%02x", random.data[i]);
-    }
-    line[len++] = ' ';
-    for (unsigned i = 0; i < secret->size && len + 3 < sizeof(line); i++) {
-        len += (size_t)snprintf(line + len, sizeof(line) - len, "%02x", secret->data[i]);
-    }
-    line[len++] = '\n';
-    ssize_t n = write(s->client->keylog_fd, line, len);
-    qms_memzero(line, sizeof(line));
-    return n < 0 ? -1 : 0;
+    (void)!write(s->client->keylog_fd, line.data, line.len);
 }
 
 /* ---- configuration ---- */
@@ -337,7 +320,8 @@ static int configure(struct qms_tls_session *s, const struct qms_tls_client *t,
                                     strlen(server_name));
     }
     if (rv == 0 && t->keylog_fd >= 0) {
-        gnutls_session_set_keylog_function(s->gnutls, keylog);
+        s->on_key = write_key;
+        qms_tls_log_keys(s);
     }
     return rv == 0 ? ngtcp2_crypto_gnutls_configure_client_session(s->gnutls) : rv;
 }

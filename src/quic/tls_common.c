@@ -179,3 +179,43 @@ void qms_tls_session_fini(struct qms_tls_session *s)
     qms_free(s->why);
     *s = (struct qms_tls_session){.ref = s->ref};
 }
+
+/* ---- key log ---- */
+
+static size_t put_hex(char *out, size_t cap, const gnutls_datum_t *bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t len = 0;
+
+    for (unsigned i = 0; i < bytes->size && len + 2 < cap; i++) {
+        out[len++] = digits[bytes->data[i] >> 4];
+        out[len++] = digits[bytes->data[i] & 15];
+    }
+    return len;
+}
+
+/* "LABEL CLIENT_RANDOM SECRET": what Wireshark reads. */
+static int on_key(gnutls_session_t session, const char *label, const gnutls_datum_t *secret)
+{
+    struct qms_tls_session *s = gnutls_session_get_ptr(session);
+    gnutls_datum_t random = {.data = NULL}, server = {.data = NULL};
+    char line[512];
+
+    if (s->on_key == NULL) {
+        return 0;
+    }
+    gnutls_session_get_random(session, &random, &server);
+    size_t len = (size_t)snprintf(line, sizeof(line) / 4, "%s ", label);
+    len += put_hex(line + len, sizeof(line) - len - 2, &random);
+    line[len++] = ' ';
+    len += put_hex(line + len, sizeof(line) - len - 1, secret);
+    line[len++] = '\n';
+    s->on_key(s, (struct qms_bytes){(const uint8_t *)line, len});
+    qms_memzero(line, sizeof(line));
+    return 0;
+}
+
+void qms_tls_log_keys(struct qms_tls_session *s)
+{
+    gnutls_session_set_keylog_function(s->gnutls, on_key);
+}

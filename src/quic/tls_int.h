@@ -26,6 +26,8 @@ struct qms_tls_session {
     char *server_name;
     /* Client: the server has given a ticket. */
     void (*on_ticket)(struct qms_tls_session *s);
+    /* Takes a line of the key log, ended by a newline; NULL: keys are not logged. */
+    void (*on_key)(struct qms_tls_session *s, struct qms_bytes line);
     char *why; /* why the peer's certificate was refused, or NULL */
 };
 
@@ -55,6 +57,8 @@ size_t qms_tls_session_chain(const struct qms_tls_session *s, struct qms_bytes *
                              size_t max);
 
 /* Shared by both sides. */
+/** Gives the session's secrets to s->on_key from now on, as lines of the NSS key log format. */
+void qms_tls_log_keys(struct qms_tls_session *s);
 extern const char qms_tls_priority[];
 /** SHA-256 of a DER certificate and of its public key.  0 or a GnuTLS error. */
 int qms_tls_hashes(const gnutls_datum_t *der, uint8_t whole[32], uint8_t spki[32]);

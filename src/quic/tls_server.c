@@ -278,5 +278,6 @@ qms_err qms_tls_session_server(struct qms_tls_session *s, struct qms_tls_server 
     }
     s->server = qms_tls_server_ref(t);
     gnutls_session_set_ptr(s->gnutls, &s->ref);
+    qms_tls_log_keys(s); /* also instead of GnuTLS's own, which obeys SSLKEYLOGFILE */
     return configure(s, t, alpns, ticket_key, early) == 0 ? QMS_OK : QMS_E_TLS;
 }

@@ -73,6 +73,23 @@ static int set_trust(struct agent *a, struct qms_options *o)
     return EXIT_OK;
 }
 
+/* What Wireshark needs; said aloud, since it may have been left in the environment. */
+static int set_key_log(struct agent *a, struct qms_options *o)
+{
+    const char *path = getenv("SSLKEYLOGFILE");
+
+    if (path == NULL || path[0] == '\0') {
+        return EXIT_OK;
+    }
+    if (qms_options_set_keylog_file(o, path) != QMS_OK) {
+        agent_error(a, "Out of memory.");
+        return EXIT_LOCAL;
+    }
+    agent_error(
+        a, "SSLKEYLOGFILE is set: the secrets of this connection are written to \"%s\".", path);
+    return EXIT_OK;
+}
+
 static int set_rest(struct agent *a, struct qms_options *o)
 {
     if (a->args.congestion != NULL &&
@@ -256,6 +273,7 @@ static int connect_agent(struct agent *a)
     qms_err err;
 
     code = code == EXIT_OK ? set_trust(a, o) : code;
+    code = code == EXIT_OK ? set_key_log(a, o) : code;
     code = code == EXIT_OK ? set_rest(a, o) : code;
     if (code == EXIT_OK) {
         err = qms_connect(a->client, o, a->args.url, &callbacks, a, &a->conn);

@@ -3,14 +3,14 @@
  * microseconds, since a stream through the broker may live for less than a millisecond. */
 #include "variable.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <quicms/version.h>
+
+#include "base/network.h"
 
 /* ---- kinds of values ---- */
 
@@ -103,37 +103,21 @@ static void carrier(struct qms_line *l, const struct qms_log_event *e)
     put_text(l, qms_peer_carrier(e->opener));
 }
 
-/* "192.0.2.1", "2001:db8::1", with the port "192.0.2.1:4433", "[2001:db8::1]:4433". */
-static void put_address(struct qms_line *l, const struct sockaddr *sa, bool with_port)
+static void put_address(struct qms_line *l, const struct qms_log_event *e, bool with_port)
 {
-    const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)sa;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)sa;
-    bool six = sa->sa_family == AF_INET6;
-    char host[INET6_ADDRSTRLEN];
+    char text[QMS_ADDRESS_TEXT_MAX];
 
-    if (sa->sa_family != AF_INET && !six) {
-        qms_line_put_absent(l);
-        return;
-    }
-    (void)inet_ntop(sa->sa_family, six ? (const void *)&in6->sin6_addr : &in->sin_addr, host,
-                    sizeof(host));
-    if (!with_port) {
-        put_text(l, host);
-    } else if (six) {
-        qms_line_printf(l, "[%s]:%u", host, ntohs(in6->sin6_port));
-    } else {
-        qms_line_printf(l, "%s:%u", host, ntohs(in->sin_port));
-    }
+    put_text(l, qms_sockaddr_text(qms_peer_address(e->opener), with_port, text));
 }
 
 static void address(struct qms_line *l, const struct qms_log_event *e)
 {
-    put_address(l, qms_peer_address(e->opener), true);
+    put_address(l, e, true);
 }
 
 static void remote_addr(struct qms_line *l, const struct qms_log_event *e)
 {
-    put_address(l, qms_peer_address(e->opener), false);
+    put_address(l, e, false);
 }
 
 static void scopes(struct qms_line *l, const struct qms_log_event *e)

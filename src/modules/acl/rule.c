@@ -3,9 +3,8 @@
 
 #include <string.h>
 
-#include "address.h"
+#include "base/glob.h"
 #include "base/near.h"
-#include "modules/auth_token/token_file.h"
 #include "prefix.h"
 
 #define BIT(kind) (1u << QMS_KIND_##kind)
@@ -156,7 +155,7 @@ static qms_err parse_who(struct qms_acl_rule *rule, struct words *w, struct qms_
         return bad(diag, word, "no more than 4 conditions", NULL);
     }
     struct qms_acl_condition *c = &rule->who[rule->who_count++];
-    int address = qms_acl_address_parse(c, word);
+    int address = qms_network_parse(&c->network, word);
 
     if (address < 0) {
         return bad(diag, word, "an address, or a network whose bits behind the prefix are zero",
@@ -258,7 +257,7 @@ static bool address_match(const struct qms_acl_rule *rule, const struct qms_acl_
 {
     bool proven = r->validated != NULL;
 
-    return qms_acl_address_match(c, proven || rule->allow ? r->validated : r->address);
+    return qms_network_has(&c->network, proven || rule->allow ? r->validated : r->address);
 }
 
 static bool who_match(const struct qms_acl_rule *rule, const struct qms_acl_condition *c,
@@ -266,7 +265,7 @@ static bool who_match(const struct qms_acl_rule *rule, const struct qms_acl_cond
 {
     switch (c->who) {
     case QMS_ACL_AGENT:
-        return qms_token_pattern_match(c->name, r->agent);
+        return qms_glob_match(c->name, r->agent);
     case QMS_ACL_SCOPE:
         return has_scope(r->scopes, c->name);
     case QMS_ACL_ADDRESS:
@@ -285,7 +284,7 @@ static bool what_match(const struct qms_acl_rule *rule, const struct qms_acl_req
     }
     /* A pattern of watches ends in `*`: what fits the prefix fits all that begins with it. */
     return (rule->verb == QMS_ACL_WATCH || (rule->kinds >> r->kind & 1) != 0) &&
-           qms_token_pattern_match(rule->target, r->target);
+           qms_glob_match(rule->target, r->target);
 }
 
 bool qms_acl_rule_match(const struct qms_acl_rule *rule, const struct qms_acl_request *r)

@@ -11,6 +11,8 @@
 
 #include <quicms/module.h>
 
+#include "base/network.h"
+
 /* Words of the shortest and the longest rule. */
 #define QMS_ACL_WORDS_MIN 5
 #define QMS_ACL_WORDS_MAX 15
@@ -21,9 +23,8 @@ enum qms_acl_who { QMS_ACL_AGENT, QMS_ACL_SCOPE, QMS_ACL_ADDRESS };
 
 struct qms_acl_condition {
     enum qms_acl_who who;
-    const char *name;    /* pattern of agent ids, or a scope */
-    uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
-    unsigned prefix;     /* bits of it that count */
+    const char *name; /* pattern of agent ids, or a scope */
+    struct qms_network network;
 };
 
 /* Publishing is opening a topic, subscribing is joining one. */

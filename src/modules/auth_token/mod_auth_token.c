@@ -9,6 +9,7 @@
 #include <quicms/module.h>
 
 #include "base/clock.h"
+#include "base/glob.h"
 #include "base/mem.h"
 #include "token_file.h"
 
@@ -63,7 +64,7 @@ struct finding {
 static bool covers(const struct qms_token *t, struct qms_bytes id)
 {
     if (id.len > 0) {
-        return qms_token_pattern_match(t->pattern, id);
+        return qms_glob_match(t->pattern, id);
     }
     return strchr(t->pattern, '*') == NULL || strcmp(t->pattern, "*") == 0;
 }

@@ -196,29 +196,3 @@ void qms_token_file_fini(struct qms_token_file *f)
     qms_free(f->text);
     *f = (struct qms_token_file){0};
 }
-
-/* Goes back to the last star only: linear times the number of stars at worst. */
-bool qms_token_pattern_match(const char *pattern, struct qms_bytes id)
-{
-    const char *star = NULL;
-    size_t i = 0, from = 0;
-
-    while (i < id.len) {
-        if (*pattern == '*') {
-            star = ++pattern;
-            from = i;
-        } else if (*pattern != '\0' && (uint8_t)*pattern == id.data[i]) {
-            pattern++;
-            i++;
-        } else if (star != NULL) {
-            pattern = star;
-            i = ++from;
-        } else {
-            return false;
-        }
-    }
-    while (*pattern == '*') {
-        pattern++;
-    }
-    return *pattern == '\0';
-}

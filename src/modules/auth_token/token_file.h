@@ -30,7 +30,6 @@ QMS_MUST_CHECK qms_err qms_token_file_parse(struct qms_token_file *out, const ch
 /** Takes zeroed memory. */
 void qms_token_file_fini(struct qms_token_file *f);
 
-bool qms_token_pattern_match(const char *pattern, struct qms_bytes id);
 /** Seconds since the epoch out of digits, or YYYY-MM-DD with an optional THH:MM:SS and zone
  * (Z or +HH:MM; UTC when absent).  False: neither. */
 bool qms_token_time(const char *s, int64_t *out);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "address.h"
+#include "base/network.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +35,7 @@ static bool bits_behind_are_zero(const uint8_t address[16], unsigned prefix)
     return true;
 }
 
-int qms_acl_address_parse(struct qms_acl_condition *out, const char *text)
+int qms_network_parse(struct qms_network *out, const char *text)
 {
     const char *slash = strchr(text, '/');
     size_t len = slash != NULL ? (size_t)(slash - text) : strlen(text);
@@ -58,7 +59,7 @@ int qms_acl_address_parse(struct qms_acl_condition *out, const char *text)
     return good && bits_behind_are_zero(out->address, out->prefix) ? 1 : -1;
 }
 
-bool qms_acl_address_match(const struct qms_acl_condition *c, const void *remote)
+bool qms_network_has(const struct qms_network *n, const void *remote)
 {
     const struct sockaddr *sa = remote;
     uint8_t a[16];
@@ -74,7 +75,28 @@ bool qms_acl_address_match(const struct qms_acl_condition *c, const void *remote
     } else {
         return false;
     }
-    unsigned whole = c->prefix / 8, rest = c->prefix % 8;
-    return memcmp(a, c->address, whole) == 0 &&
-           (rest == 0 || (a[whole] ^ c->address[whole]) >> (8 - rest) == 0);
+    unsigned whole = n->prefix / 8, rest = n->prefix % 8;
+    return memcmp(a, n->address, whole) == 0 &&
+           (rest == 0 || (a[whole] ^ n->address[whole]) >> (8 - rest) == 0);
+}
+
+const char *qms_sockaddr_text(const void *address, bool with_port,
+                              char buf[QMS_ADDRESS_TEXT_MAX])
+{
+    const struct sockaddr_in *in = address;
+    const struct sockaddr_in6 *in6 = address;
+    sa_family_t family = ((const struct sockaddr *)address)->sa_family;
+    char host[INET6_ADDRSTRLEN] = "";
+
+    buf[0] = '\0';
+    if (family == AF_INET) {
+        (void)inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
+        (void)snprintf(buf, QMS_ADDRESS_TEXT_MAX, with_port ? "%s:%u" : "%s", host,
+                       ntohs(in->sin_port));
+    } else if (family == AF_INET6) {
+        (void)inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
+        (void)snprintf(buf, QMS_ADDRESS_TEXT_MAX, with_port ? "[%s]:%u" : "%s", host,
+                       ntohs(in6->sin6_port));
+    }
+    return buf;
 }
