@@ -100,8 +100,8 @@ function showVerdict(runs) {
   $('race-verdict').dataset.equal = pairs.equal;
   $('race-verdict').dataset.share = share(runs.priority).toFixed(1);
   $('race-verdict').dataset.equalShare = share(runs.equal).toFixed(1);
-  setText($('race-verdict'), `By priority the critical stream, opened last, was complete after ${figure(share(runs.priority))} % of the run; `
-    + `later streams overtook earlier ones ${plural(pairs.priority, 'time')} of 10. With equal priorities: after ${figure(share(runs.equal))} %, `
+  setText($('race-verdict'), `By priority the critical stream, opened last, was complete after ${figure(share(runs.priority))}\u00a0% of the run; `
+    + `later streams overtook earlier ones ${plural(pairs.priority, 'time')} of 10. With equal priorities: after ${figure(share(runs.equal))}\u00a0%, `
     + `and ${plural(pairs.equal, 'time')} of 10.`);
 }
 

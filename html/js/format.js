@@ -31,6 +31,7 @@ export function rate(perSecond) {
 export function duration(seconds) {
   if (seconds < 0.0009995) return `${figure(seconds * 1e6)} µs`;
   if (seconds < 0.9995) return `${figure(seconds * 1000)} ms`;
+  if (seconds < 9.95) return `${figure(seconds)} s`;
   if (seconds < 100) return `${Math.floor(seconds)} s`;
   if (seconds < 6000) return `${Math.floor(seconds / 60)} min`;
   if (seconds < 172800) return `${Math.floor(seconds / 3600)} h`;

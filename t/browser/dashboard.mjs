@@ -49,6 +49,24 @@ test('dashboard: graphs, tiles and tables show the traffic of native agents and 
   await context.close();
 }));
 
+test('dashboard: streams that are open are listed with both ends and their priority', () => withBroker(async (broker) => {
+  const echo = broker.native('echo', 'listen', '--echo');
+  await broker.online('echo');
+  const {context, page} = await visit(`${broker.http}/`);
+  await page.waitForSelector('#streams-note:text-is("No stream is open at this moment.")');
+  const opener = broker.native('opener', '--priority', 'high', 'open', 'agent:echo');
+  opener.child.stdin.write(Buffer.alloc(5000));
+  const cells = () => page.$$eval('#streams tbody td', (all) => all.map((c) => c.textContent));
+  await until('the stream is listed', async () => (await cells()).at(-1) === '5.0 kB');
+  equal([(await cells()).slice(0, 4), (await cells()).slice(5)], [['opener', 'agent:echo', 'both', 'high, 192'], ['5.0 kB', '5.0 kB']], 'row');
+  await fits(page, [390, 1280]);
+  opener.child.stdin.end();
+  await opener.done;
+  await page.waitForSelector('#streams-note:text-is("No stream is open at this moment.")');
+  await echo.stop();
+  await context.close();
+}));
+
 test('dashboard: round trips, refusals with their reasons, and workers are told', () => withBroker(async (broker) => {
   const {context, page} = await visit(`${broker.http}/`);
   await page.waitForSelector('#agents-note:text-is("No agent is connected.")');
@@ -134,12 +152,12 @@ test('dashboard: hundreds of agents are paged, searched and sorted', () => withB
   await page.click('#agents-next');
   await note('26–50 of 302 agents');
   equal((await rows()).some((id) => first.includes(id)), false, 'an agent on both pages');
-  await page.fill('#agent-search', 'crowd-r14');
+  await page.fill('#agents-search', 'crowd-r14');
   await note('11 of 302 agents');
   equal(await rows(), ['14', ...Array.from({length: 10}, (_, i) => `14${i}`)].map((n) => `crowd-r${n}`), 'found, in the order of numbers');
-  await page.fill('#agent-search', 'nothing like it');
+  await page.fill('#agents-search', 'nothing like it');
   await note('None of 302 agents matches the search.');
-  await page.fill('#agent-search', '');
+  await page.fill('#agents-search', '');
   await page.focus('#agents th[data-key=id] button');
   await page.keyboard.press('Enter');
   equal([(await rows())[0], await page.getAttribute('#agents th[data-key=id]', 'aria-sort')], ['crowd-w149', 'descending'], 'sorted by the keyboard');

@@ -3,10 +3,10 @@
 // tables.
 import {$, setText} from '../dom.js';
 import {byteRate, count, duration, rate, size} from '../format.js';
-import {runAgents} from './agents.js';
 import {haveGraphs} from '../charts.js';
 import {Graphs} from './graphs.js';
 import {History, REFUSALS} from './history.js';
+import * as lists from './lists.js';
 import {Own} from './own.js';
 import {showRefusals} from './refusals.js';
 import {quantile} from './snapshot.js';
@@ -96,5 +96,8 @@ $('pause').addEventListener('click', () => {
 });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => own.redraw());
 setText($('graphs-note'), haveGraphs() ? '' : 'No graphs: this build of the pages was made without npm, and lacks uPlot (remedy: scripts/install-deps pages, then make pages).');
-runAgents(() => view.paused);
+for (const list of [lists.streams(), lists.agents()]) {
+  $('lists').append(list.node);
+  list.run(() => view.paused);
+}
 source.run();
