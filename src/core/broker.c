@@ -10,9 +10,11 @@
 #include "core/broker_mesh.h"
 #include "core/broker_state.h"
 #include "core/channel_remote.h"
+#include "core/fan.h"
 #include "core/leg.h"
 #include "core/logs.h"
 #include "core/peer.h"
+#include "core/presence.h"
 
 #define TICK QMS_SECOND
 
@@ -30,6 +32,7 @@ static void broker_destroy(struct qms_broker *b)
 {
     qms_remotes_free(b->remotes);
     qms_stats_unregister(b->stats);
+    qms_rooms_free(b->rooms);
     qms_directory_free(b->directory);
     qms_chain_fini(&b->chain);
     qms_heap_fini(&b->timers);
@@ -38,6 +41,11 @@ static void broker_destroy(struct qms_broker *b)
     }
     qms_conf_unref(b->conf);
     qms_free(b);
+}
+
+static void on_presence(void *arg, struct qms_bytes id)
+{
+    qms_presence_changed(arg, id);
 }
 
 static qms_err broker_fill(struct qms_broker *b, struct qms_conf *conf)
@@ -50,8 +58,12 @@ static qms_err broker_fill(struct qms_broker *b, struct qms_conf *conf)
     }
     qms_random(seed, sizeof(seed));
     b->directory = qms_directory_new(seed);
+    b->rooms = qms_rooms_new(seed);
     b->stats = qms_calloc(1, sizeof(*b->stats));
-    if (b->directory == NULL || b->stats == NULL) {
+    if (b->directory != NULL) {
+        qms_directory_observe(b->directory, on_presence, b);
+    }
+    if (b->directory == NULL || b->rooms == NULL || b->stats == NULL) {
         return QMS_E_NOMEM;
     }
     return qms_stats_register(b->stats);
@@ -67,6 +79,7 @@ struct qms_broker *qms_broker_new(struct qms_conf *conf, qms_time now, struct qm
         return NULL;
     }
     b->conf = qms_conf_ref(conf);
+    b->stream_window = conf->stream_window;
     b->now = now;
     b->tick_at = now + TICK;
     qms_list_init(&b->peers);
@@ -74,6 +87,9 @@ struct qms_broker *qms_broker_new(struct qms_conf *conf, qms_time now, struct qm
     qms_list_init(&b->reap);
     qms_list_init(&b->ending);
     qms_list_init(&b->routes);
+    qms_list_init(&b->fans);
+    qms_list_init(&b->watches);
+    qms_list_init(&b->watches_due);
     qms_err err = broker_fill(b, conf);
     if (err == QMS_OK) {
         err = qms_chain_start(&b->chain, conf, now, &failed);
@@ -127,6 +143,7 @@ void qms_broker_free(struct qms_broker *b)
         return;
     }
     reap(b);
+    qms_fans_free(b);
     qms_chain_stop(&b->chain);
     qms_logs_flush(b->conf);
     count_log_lines(b);
@@ -213,6 +230,8 @@ void qms_broker_turn(struct qms_broker *b, qms_time now)
 {
     b->now = now > b->now ? now : b->now;
     run_timers(b, b->now);
+    qms_fans_turn(b);
+    qms_presence_turn(b);
     run_dirty(b, b->now);
     if (b->tick_at <= b->now) {
         tick(b, b->now);
@@ -225,8 +244,8 @@ qms_time qms_broker_next_at(const struct qms_broker *b)
 {
     const struct qms_heap_node *top = qms_heap_top(&b->timers);
 
-    if (!qms_list_empty(&b->dirty) || !qms_list_empty(&b->ending) ||
-        !qms_list_empty(&b->reap)) {
+    if (qms_fans_due(b) || qms_presence_due(b) || !qms_list_empty(&b->dirty) ||
+        !qms_list_empty(&b->ending) || !qms_list_empty(&b->reap)) {
         return b->now;
     }
     qms_time at = qms_logs_next_at(b->conf);
@@ -259,6 +278,7 @@ void qms_broker_reload(struct qms_broker *b, struct qms_conf *conf, qms_time now
     qms_logs_flush(old);
     count_log_lines(b);
     b->conf = qms_conf_ref(conf);
+    b->reloads++;
     b->chain.modules = conf->modules;
     qms_peer_limits(b);
     QMS_LIST_FOREACH_SAFE(node, next, &b->peers) {

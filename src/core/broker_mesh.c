@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "core/channel_remote.h"
 #include "core/peer.h"
+#include "core/rooms_sync.h"
 #include "core/router.h"
 
 uint16_t qms_broker_slot(const struct qms_broker *b)
@@ -82,6 +83,7 @@ static void on_up(void *arg, unsigned slot)
             tell(b, slot, QMS_MESH_JOIN, qms_str(p->id, p->id_len), p->epoch);
         }
     }
+    qms_rooms_on_up(b, slot);
     (void)qms_mesh_send(b->mesh, slot, (struct qms_ring_entry){.type = QMS_MESH_SNAPSHOT});
 }
 
@@ -127,6 +129,7 @@ static void on_lost(void *arg, unsigned slot)
     size_t agents = qms_directory_purge(b->directory, (uint16_t)slot);
 
     qms_log(QMS_LOG_INFO, "worker gone slot=%u agents=%zu", slot, agents);
+    qms_rooms_on_lost(b, slot); /* before the routes, which may look for another member */
     qms_remotes_lost(b->remotes, slot);
     if (b->hooks.on_tell != NULL) {
         b->hooks.on_tell(b->hooks.tell_arg, slot, 0, (struct qms_bytes){0}, false);
@@ -173,6 +176,10 @@ static void on_message(void *arg, unsigned slot, const struct qms_ring_entry *m)
     case QMS_MESH_LEAVE:
         on_claim(b, slot, m);
         break;
+    case QMS_MESH_MEMBER:
+    case QMS_MESH_UNMEMBER:
+        qms_rooms_on_message(b, slot, m, bytes);
+        break;
     case QMS_MESH_SNAPSHOT:
         b->snapshots++;
         break;
@@ -206,7 +213,6 @@ static const struct qms_mesh_events mesh_events = {
 
 static const struct qms_remotes_events remotes_events = {
     .on_open = qms_router_on_remote_route,
-    .on_stale = qms_router_on_stale,
 };
 
 qms_err qms_broker_join_mesh(struct qms_broker *b, struct qms_mesh *mesh)

@@ -8,6 +8,7 @@
 #include "core/broker.h"
 #include "core/chain.h"
 #include "core/directory.h"
+#include "core/rooms.h"
 #include "core/stats.h"
 #include "proto/session.h"
 
@@ -21,6 +22,7 @@ struct qms_broker {
     struct qms_conf *conf; /* a reference */
     struct qms_chain chain;
     struct qms_directory *directory;
+    struct qms_rooms *rooms; /* groups and topics */
     struct qms_stats_page *stats;
     bool stats_shared;     /* the page is not the broker's own */
     struct qms_mesh *mesh; /* the other workers; NULL: none */
@@ -34,11 +36,17 @@ struct qms_broker {
     struct qms_list reap;   /* peers nobody refers to any more */
     struct qms_list ending; /* legs that are over, see leg.h */
     struct qms_list routes; /* all that are not over */
+    struct qms_list fans;   /* streams to topics that the turn looks at */
+    uint64_t mark;          /* of the newest walk over members */
+    uint64_t reloads;       /* configurations that were put in force */
+    struct qms_list watches, watches_due; /* all, and those with something to tell */
     size_t peer_count, route_count, admitted;
     uint64_t peer_number; /* of the newest peer */
     qms_time now;         /* of the newest turn or event */
     qms_time tick_at;
     uint64_t epoch; /* of the newest claim in the directory */
+    uint64_t
+        stream_window; /* first window of a stream: that of the start, whatever a reload says */
     bool draining;
 };
 
@@ -84,6 +92,13 @@ struct qms_peer {
     struct qms_list node, dirty;
     void (*on_gone)(void *arg);
     void *gone_arg;
+    struct qms_list memberships; /* groups and topics that it is in */
+    size_t membership_count;
+    struct qms_list watches;
+    size_t watch_count;
+    bool watch_failed;            /* there was no memory, or too much waits */
+    struct qms_list publications; /* the topics that it published to last, newest first */
+    size_t publication_count;
     uint8_t *module_data; /* behind the struct */
 };
 

@@ -31,6 +31,16 @@ struct qms_channel_sink {
     /** The other leg is gone for good with `code` (PEER_GONE, WORKER_LOST); nothing follows,
      * and what this leg sends goes nowhere.  It still has to detach, now or later. */
     void (*gone)(void *leg, uint8_t code);
+
+    /* The rest may be NULL. */
+    /** Memory for what the other leg is about to send (see the channel's `room`); NULL: any. */
+    struct qms_blob *(*room)(void *leg);
+    /** Another worker does not have the agent that the route with this header was opened to:
+     * gives the leg another channel and returns it, or NULL when there is nowhere else to try;
+     * the leg has its old channel then. */
+    struct qms_channel *(*stale)(void *leg, struct qms_bytes header);
+    /** `count` whole messages were left out between what came and what comes. */
+    void (*skipped)(void *leg, uint64_t count);
 };
 
 struct qms_channel_ops {
@@ -46,6 +56,8 @@ struct qms_channel_ops {
     void (*credit)(struct qms_channel *ch, uint64_t len);
     void (*result)(struct qms_channel *ch, const struct qms_result *r);
     void (*priority)(struct qms_channel *ch, uint8_t mask, uint8_t forward, uint8_t reverse);
+    /** Whole messages are left out here. */
+    void (*skipped)(struct qms_channel *ch, uint64_t count);
     /** This leg ends; the other gets `gone` with `code` unless it has ended too.  The channel
      * must not be used by this leg any more. */
     void (*detach)(struct qms_channel *ch, uint8_t code);

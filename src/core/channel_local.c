@@ -32,8 +32,9 @@ static struct end *listener(struct qms_channel *ch)
 
 static struct qms_blob *local_room(struct qms_channel *ch)
 {
-    (void)ch;
-    return qms_blob_new(QMS_BLOB_CHUNK);
+    struct end *to = listener(ch);
+    return to != NULL && to->sink->room != NULL ? to->sink->room(to->leg)
+                                                : qms_blob_new(QMS_BLOB_CHUNK);
 }
 
 static qms_err local_data(struct qms_channel *ch, struct qms_blob *blob, size_t off, size_t len)
@@ -91,6 +92,14 @@ static void local_priority(struct qms_channel *ch, uint8_t mask, uint8_t forward
     }
 }
 
+static void local_skipped(struct qms_channel *ch, uint64_t count)
+{
+    struct end *to = listener(ch);
+    if (to != NULL && to->sink->skipped != NULL) {
+        to->sink->skipped(to->leg, count);
+    }
+}
+
 /* The call of `gone` is the last thing done: its receiver may detach inside it. */
 static void local_detach(struct qms_channel *ch, uint8_t code)
 {
@@ -113,6 +122,7 @@ static const struct qms_channel_ops local_ops = {
     .credit = local_credit,
     .result = local_result,
     .priority = local_priority,
+    .skipped = local_skipped,
     .detach = local_detach,
 };
 

@@ -113,7 +113,7 @@ void qms_remote_settle(struct qms_remote *r)
     r->early = NULL;
     if (early != NULL) {
         qms_blob_unref(early->header);
-        qms_blobq_clear(&early->sent);
+        qms_early_clear(&early->done);
         qms_free(early);
     }
 }
@@ -162,7 +162,7 @@ static qms_err remote_data(struct qms_channel *ch, struct qms_blob *blob, size_t
 {
     struct qms_remote *r = remote_of(ch);
 
-    if (r->early != NULL && qms_blobq_push(&r->early->sent, blob, off, len) != QMS_OK) {
+    if (r->early != NULL && qms_blobq_push(&r->early->done.sent, blob, off, len) != QMS_OK) {
         return QMS_E_NOMEM;
     }
     return qms_mesh_send_blob(r->all->mesh, r->slot, entry(r, QMS_MESH_DATA), blob, off, len);
@@ -173,7 +173,7 @@ static void remote_fin(struct qms_channel *ch)
     struct qms_remote *r = remote_of(ch);
 
     if (r->early != NULL) {
-        r->early->fin = true;
+        r->early->done.fin = true;
     }
     (void)qms_remote_say(r, (struct qms_ring_entry){.type = QMS_MESH_FIN});
 }
@@ -183,8 +183,8 @@ static void remote_reset(struct qms_channel *ch, uint8_t code)
     struct qms_remote *r = remote_of(ch);
 
     if (r->early != NULL) {
-        r->early->reset = true;
-        r->early->reset_code = code;
+        r->early->done.reset = true;
+        r->early->done.reset_code = code;
     }
     (void)qms_remote_say(r, (struct qms_ring_entry){.type = QMS_MESH_RESET, .code = code});
 }
@@ -194,8 +194,8 @@ static void remote_stop(struct qms_channel *ch, uint8_t code)
     struct qms_remote *r = remote_of(ch);
 
     if (r->early != NULL) {
-        r->early->stop = true;
-        r->early->stop_code = code;
+        r->early->done.stop = true;
+        r->early->done.stop_code = code;
     }
     (void)qms_remote_say(r, (struct qms_ring_entry){.type = QMS_MESH_STOP, .code = code});
 }
@@ -270,13 +270,17 @@ static void remote_priority(struct qms_channel *ch, uint8_t mask, uint8_t forwar
     struct qms_remote *r = remote_of(ch);
 
     if (r->early != NULL) {
-        r->early->mask |= mask;
-        r->early->forward = forward;
-        r->early->reverse = reverse;
+        qms_early_priority(&r->early->done, mask, forward, reverse);
     }
     (void)qms_remote_say(
         r, (struct qms_ring_entry){
                .type = QMS_MESH_PRIORITY, .b = mask, .code = forward, .value = reverse});
+}
+
+static void remote_skipped(struct qms_channel *ch, uint64_t count)
+{
+    (void)qms_remote_say(remote_of(ch),
+                         (struct qms_ring_entry){.type = QMS_MESH_SKIPPED, .value = count});
 }
 
 static void remote_detach(struct qms_channel *ch, uint8_t code)
@@ -302,6 +306,7 @@ static const struct qms_channel_ops remote_ops = {
     .credit = remote_credit,
     .result = remote_result,
     .priority = remote_priority,
+    .skipped = remote_skipped,
     .detach = remote_detach,
 };
 

@@ -19,10 +19,6 @@ struct qms_remotes_events {
     /** A worker wants to open a route here.  Answer by qms_remotes_accept, _refuse or _stale.
      * The header was copied; it is lent for the call. */
     void (*on_open)(void *arg, unsigned slot, uint32_t id, bool bidi, struct qms_bytes header);
-    /** The agent is not where the directory said: gives the leg another channel and returns
-     * it, or NULL when there is nowhere else to try; the leg has its old channel then. */
-    struct qms_channel *(*on_stale)(void *arg, void *leg, struct qms_bytes header,
-                                    unsigned slot);
 };
 
 /** The mesh stays the caller's.  NULL: out of memory. */

@@ -6,14 +6,12 @@
 
 #include "base/list.h"
 #include "core/channel_remote.h"
+#include "core/early.h"
 
 /* What an opener did before its route was taken, to do it again. */
 struct qms_remote_early {
     struct qms_blob *header;
-    struct qms_blobq sent;
-    bool fin, reset, stop;
-    uint8_t reset_code, stop_code;
-    uint8_t mask, forward, reverse;
+    struct qms_early done;
 };
 
 /* This worker's end of one route. */

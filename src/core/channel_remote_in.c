@@ -55,42 +55,20 @@ static void on_result(struct qms_remote *r, const struct qms_ring_entry *m)
 
 /* ---- another try ---- */
 
-static void replay(struct qms_remote *r, const struct qms_remote_early *early,
-                   struct qms_channel *ch)
-{
-    for (uint32_t i = 0; i < early->sent.count; i++) {
-        const struct qms_blobq_entry *e =
-            &early->sent.ring[(early->sent.head + i) & (early->sent.cap - 1)];
-        if (ch->ops->data(ch, e->blob, e->off, e->len) != QMS_OK) {
-            r->sink->gone(r->leg, QMS_CODE_INTERNAL); /* detaches from the new channel */
-            return;
-        }
-    }
-    if (early->mask != 0) {
-        ch->ops->priority(ch, early->mask, early->forward, early->reverse);
-    }
-    if (early->reset) {
-        ch->ops->reset(ch, early->reset_code);
-    } else if (early->fin) {
-        ch->ops->fin(ch);
-    }
-    if (early->stop) {
-        ch->ops->stop(ch, early->stop_code);
-    }
-}
-
 /* The other worker keeps nothing of this route, so the end goes without a word. */
 static void on_stale(struct qms_remote *r)
 {
     struct qms_remote_early *early = r->early;
     struct qms_channel *next = NULL;
 
-    if (early != NULL && !r->left) {
+    if (early != NULL && !r->left && r->sink->stale != NULL) {
         struct qms_bytes header = {early->header->data, early->header->len};
-        next = r->all->events->on_stale(r->all->arg, r->leg, header, r->slot);
+        next = r->sink->stale(r->leg, header);
     }
     if (next != NULL) {
-        replay(r, early, next);
+        if (qms_early_replay(&early->done, next) != QMS_OK) {
+            r->sink->gone(r->leg, QMS_CODE_INTERNAL); /* detaches from the new channel */
+        }
         r->left = true;
     } else if (!r->left) {
         r->sink->result(r->leg, &(struct qms_result){.status = QMS_CODE_OFFLINE});
@@ -135,6 +113,11 @@ static void to_leg(struct qms_remote *r, const struct qms_ring_entry *m)
         break;
     case QMS_MESH_PRIORITY:
         r->sink->priority(r->leg, m->b, m->code, (uint8_t)m->value);
+        break;
+    case QMS_MESH_SKIPPED:
+        if (r->sink->skipped != NULL) {
+            r->sink->skipped(r->leg, m->value);
+        }
         break;
     default:
         break;

@@ -117,8 +117,9 @@ struct qms_conf {
     uint64_t congestion; /* order of enum qms_congestion */
     uint64_t stream_window, stream_window_max, agent_memory, worker_memory;
     uint64_t max_streams, max_datagram, max_udp_payload, priority_guard;
-    uint64_t hello_for; /* ns */
-    uint64_t duplicate; /* enum qms_duplicate */
+    uint64_t hello_for;                    /* ns */
+    uint64_t max_memberships, max_watches; /* of one agent */
+    uint64_t duplicate;                    /* enum qms_duplicate */
     uint64_t retry_above /* 0: always */, half_open_max;
     uint64_t self_signed_for, self_signed_renew_for,
         self_signed_publish_for; /* unless its tls

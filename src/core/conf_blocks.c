@@ -107,6 +107,10 @@ static const struct qms_directive conf_rows[] = {
     {.name = "duplicate_agent", .contexts = QMS_CTX_QUIC, .type = QMS_D_ENUM, .offset = C(duplicate),
      .def = "replace", .words = duplicate_words,
      .help = "When an agent id connects that is connected already: the new connection replaces the old one, or is refused."},
+    {.name = "max_memberships", .contexts = QMS_CTX_QUIC, .type = QMS_D_NUMBER, .offset = C(max_memberships),
+     .def = "256", .max = 65536, .help = "Groups and topics that one connection may be in; another JOIN is answered BUSY."},
+    {.name = "max_watches", .contexts = QMS_CTX_QUIC, .type = QMS_D_NUMBER, .offset = C(max_watches),
+     .def = "16", .max = 1024, .help = "Watches that one connection may have; another WATCH is answered BUSY."},
     {.name = "retry_above", .contexts = QMS_CTX_QUIC, .type = QMS_D_NUMBER, .offset = C(retry_above),
      .def = "100", .max = 1000000,
      .help = "With \"retry auto\", clients must prove their address while more handshakes than this are under way; 0 means always, as with \"retry on\"."},
@@ -202,6 +206,8 @@ static const struct qms_directive location_rows[] = {
 
 #define R(field) QMS_U64_FIELD(struct qms_route_conf, field)
 
+static const char *const balance_words[] = {"round_robin", "least_streams", "sticky", NULL};
+
 static const struct qms_directive route_rows[] = {
     {.name = "deny", .contexts = QMS_CTX_ROUTE, .type = QMS_D_CUSTOM, .set = qms_conf_set_deny,
      .args_min = 0, .args_max = 1, .syntax = "[on | off]",
@@ -212,6 +218,24 @@ static const struct qms_directive route_rows[] = {
     {.name = "accept_timeout", .contexts = QMS_CTX_ROUTE, .type = QMS_D_TIME, .offset = R(accept_for),
      .def = "0", .max = HOURS(24),
      .help = "Longest time for the RESULT of a stream, after which it is refused with TIMEOUT; a shorter deadline of the opener holds; 0 leaves it to the opener."},
+    {.name = "balance", .contexts = QMS_CTX_ROUTE, .type = QMS_D_ENUM, .offset = R(balance),
+     .def = "round_robin", .words = balance_words,
+     .help = "Groups: which member gets a stream: each in turn by weight, the one with the fewest streams for its weight (as far as this worker knows them), or the same one for the same META of the stream (without META: for the same agent)."},
+    {.name = "failover", .contexts = QMS_CTX_ROUTE, .type = QMS_D_NUMBER, .offset = R(failover),
+     .def = "2", .max = 15,
+     .help = "Groups: how many other members are tried when one has no room, refuses, or dies before its RESULT; what the opener sent is kept for them, up to half of route_buffer."},
+    {.name = "queue", .contexts = QMS_CTX_ROUTE, .type = QMS_D_CUSTOM, .set = qms_conf_set_queue,
+     .def = "off", .max = 100000, .args_min = 1, .args_max = 2, .syntax = "off | number [timeout=time]",
+     .help = "Groups: how many streams may wait in one worker for a member to come, and how long (2s); then, and without a queue at once, they are refused with OFFLINE."},
+    {.name = "max_subscribers", .contexts = QMS_CTX_ROUTE, .type = QMS_D_NUMBER, .offset = R(max_subscribers),
+     .def = "0", .max = UINT32_MAX,
+     .help = "Topics: most subscribers of one topic, on all workers together; 0 means unlimited."},
+    {.name = "on_slow", .contexts = QMS_CTX_ROUTE, .type = QMS_D_CUSTOM, .set = qms_conf_set_on_slow,
+     .def = "block timeout=10s", .args_min = 1, .args_max = 3,
+     .syntax = "block [timeout=time] [then=disconnect] | drop [max_lag=size] | disconnect [max_lag=size]",
+     .help = "Topics: when a subscriber is slower than the others: the publisher waits for it, and after a time without progress (0: never) its stream is reset with SLOW_CONSUMER; "
+             "or, once it is max_lag (512k) behind the fastest, whole messages of FRAMED streams are left out for it and other streams reset; or every stream is reset then; "
+             "a subscriber may ask for drop or disconnect instead of what is written here, never for block."},
     {.name = NULL},
 };
 

@@ -21,7 +21,8 @@ qms_conf_set qms_conf_set_listen, qms_conf_set_tls, qms_conf_set_auth,
 /* Of struct qms_identity. */
 qms_conf_set qms_conf_set_client_ca;
 /* Of struct qms_route_conf (conf_route.c). */
-qms_conf_set qms_conf_set_deny, qms_conf_set_priority_clamp;
+qms_conf_set qms_conf_set_deny, qms_conf_set_priority_clamp, qms_conf_set_queue,
+    qms_conf_set_on_slow;
 
 /** The identity of that name, or NULL. */
 struct qms_identity *qms_conf_identity(const struct qms_conf *conf, const char *name);

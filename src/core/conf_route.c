@@ -57,6 +57,127 @@ qms_err qms_conf_set_priority_clamp(void *object, const struct qms_directive *d,
     return QMS_OK;
 }
 
+/* The value behind "name=", or NULL: it is another word. */
+static const char *named(const char *word, const char *name)
+{
+    size_t len = strlen(name);
+
+    return strncmp(word, name, len) == 0 && word[len] == '=' ? word + len + 1 : NULL;
+}
+
+static qms_err bad_word(const struct qms_directive *d, const char *word, struct qms_diag *diag)
+{
+    qms_diag_error(diag, "\"%s\" is not valid for \"%s\"; it is written: %s %s.", word, d->name,
+                   d->name, d->syntax);
+    return QMS_E_CONFIG;
+}
+
+/* A value with bounds of its own. */
+static qms_err scalar_within(const struct qms_directive *d, enum qms_dtype type, uint64_t min,
+                             uint64_t max, const char *text, struct qms_diag *diag,
+                             uint64_t *out)
+{
+    struct qms_directive row = *d;
+
+    row.min = min;
+    row.max = max;
+    return qms_conf_scalar(&row, type, text, diag, out);
+}
+
+#define QUEUE_FOR (2 * QMS_SECOND)
+#define WAIT_MAX  (3600 * QMS_SECOND)
+#define LAG       ((uint64_t)512 << 10)
+#define LAG_MIN   ((uint64_t)16 << 10)
+#define LAG_MAX   ((uint64_t)1 << 30)
+
+qms_err qms_conf_set_queue(void *object, const struct qms_directive *d, int argc,
+                           const char *const *argv, struct qms_diag *diag)
+{
+    struct qms_route_conf *block = object;
+    const char *wait = argc > 1 ? named(argv[1], "timeout") : NULL;
+    bool off = strcmp(argv[0], "off") == 0;
+
+    block->queue_max = 0;
+    block->queue_for = QUEUE_FOR;
+    if (argc > 1 && (wait == NULL || off)) {
+        return bad_word(d, argv[1], diag);
+    }
+    qms_err err =
+        off ? QMS_OK : qms_conf_scalar(d, QMS_D_NUMBER, argv[0], diag, &block->queue_max);
+    return err == QMS_OK && wait != NULL
+               ? scalar_within(d, QMS_D_TIME, QMS_MILLISECOND, WAIT_MAX, wait, diag,
+                               &block->queue_for)
+               : err;
+}
+
+static qms_err slow_option(struct qms_route_conf *block, const struct qms_directive *d,
+                           const char *word, struct qms_diag *diag)
+{
+    bool block_it = block->on_slow == QMS_ON_SLOW_BLOCK;
+    const char *wait = block_it ? named(word, "timeout") : NULL;
+    const char *lag = block_it ? NULL : named(word, "max_lag");
+
+    if (wait != NULL) {
+        return scalar_within(d, QMS_D_TIME, 0, WAIT_MAX, wait, diag, &block->slow_for);
+    }
+    if (lag != NULL) {
+        return scalar_within(d, QMS_D_SIZE, LAG_MIN, LAG_MAX, lag, diag, &block->max_lag);
+    }
+    /* What happens after the timeout; said for the reader, there is no other. */
+    return block_it && strcmp(word, "then=disconnect") == 0 ? QMS_OK : bad_word(d, word, diag);
+}
+
+qms_err qms_conf_set_on_slow(void *object, const struct qms_directive *d, int argc,
+                             const char *const *argv, struct qms_diag *diag)
+{
+    static const char *const words[] = {"block", "drop", "disconnect"};
+    struct qms_route_conf *block = object;
+    uint64_t which = 0;
+    qms_err err = QMS_OK;
+
+    while (which < 3 && strcmp(words[which], argv[0]) != 0) {
+        which++;
+    }
+    if (which == 3) {
+        return bad_word(d, argv[0], diag);
+    }
+    block->on_slow = which;
+    block->slow_for = which == QMS_ON_SLOW_BLOCK ? 10 * QMS_SECOND : 0;
+    block->max_lag = LAG;
+    for (int i = 1; err == QMS_OK && i < argc; i++) {
+        err = slow_option(block, d, argv[i], diag);
+    }
+    return err;
+}
+
+/* ---- what belongs to which kind ---- */
+
+static const struct {
+    const char *directive;
+    enum qms_kind kind;
+    const char *word;
+} only[] = {
+    {"balance", QMS_KIND_GROUP, "groups"}, {"failover", QMS_KIND_GROUP, "groups"},
+    {"queue", QMS_KIND_GROUP, "groups"},   {"max_subscribers", QMS_KIND_TOPIC, "topics"},
+    {"on_slow", QMS_KIND_TOPIC, "topics"},
+};
+
+/* A directive that could have no effect is a mistake. */
+static qms_err check_kinds(const struct qms_conf_scope *s, const struct qms_route_conf *block,
+                           struct qms_diag *diag)
+{
+    for (size_t i = 0; i < sizeof(only) / sizeof(only[0]); i++) {
+        const struct qms_conf_item *item = qms_conf_first_of(s, only[i].directive, false);
+        if (item != NULL && (block->kinds >> only[i].kind & 1) == 0) {
+            qms_diag_at(diag, item->file, item->line);
+            qms_diag_error(diag, "\"%s\" belongs in routes of %s; this one is \"%s\".",
+                           only[i].directive, only[i].word, block->name);
+            return QMS_E_CONFIG;
+        }
+    }
+    return QMS_OK;
+}
+
 /* ---- blocks ---- */
 
 static const struct qms_route_conf *twin(const struct qms_server_conf *server,
@@ -92,7 +213,7 @@ static qms_err build_content(struct qms_conf_builder *b, struct qms_conf_scope *
     s->object = block;
     qms_err err = qms_conf_build_scope(b, s);
     block->module_conf = s->modules;
-    return err;
+    return err == QMS_OK ? check_kinds(s, block, b->diag) : err;
 }
 
 qms_err qms_conf_build_route(struct qms_conf_builder *b, struct qms_conf_scope *s,

@@ -2,12 +2,30 @@
 /* The directory in memory: a hash map from agent id to the newest claim. */
 #include "core/directory.h"
 
+#include <string.h>
+
 #include "base/map.h"
 #include "base/mem.h"
 
 struct qms_directory {
     struct qms_map *map;
+    void (*changed)(void *arg, struct qms_bytes id);
+    void *arg;
 };
+
+static void tell(const struct qms_directory *d, struct qms_bytes id)
+{
+    if (d->changed != NULL) {
+        d->changed(d->arg, id);
+    }
+}
+
+void qms_directory_observe(struct qms_directory *d,
+                           void (*changed)(void *arg, struct qms_bytes id), void *arg)
+{
+    d->changed = changed;
+    d->arg = arg;
+}
 
 struct qms_directory *qms_directory_new(const uint8_t seed[16])
 {
@@ -48,6 +66,8 @@ static qms_err add(struct qms_directory *d, struct qms_bytes id,
     *own = *entry;
     if ((err = qms_map_add(d->map, id, own)) != QMS_OK) {
         qms_free(own);
+    } else {
+        tell(d, id);
     }
     return err;
 }
@@ -83,7 +103,19 @@ bool qms_directory_leave(struct qms_directory *d, struct qms_bytes id, uint64_t 
         return false;
     }
     qms_free(qms_map_remove(d->map, id));
+    tell(d, id);
     return true;
+}
+
+/* The key goes with its entry: the id is told from a copy. */
+static void purge_entry(struct qms_directory *d, struct qms_bytes id)
+{
+    uint8_t room[QMS_NAME_MAX];
+    struct qms_bytes copy = {room, id.len < sizeof(room) ? id.len : sizeof(room)};
+
+    memcpy(room, id.data, copy.len);
+    qms_free(qms_map_remove(d->map, id));
+    tell(d, copy);
 }
 
 size_t qms_directory_purge(struct qms_directory *d, uint16_t worker)
@@ -93,10 +125,9 @@ size_t qms_directory_purge(struct qms_directory *d, uint16_t worker)
     void *value;
 
     while (qms_map_next(d->map, &cursor, &key, &value)) {
-        struct qms_directory_entry *entry = value;
+        const struct qms_directory_entry *entry = value;
         if (entry->worker == worker) {
-            (void)qms_map_remove(d->map, key);
-            qms_free(entry);
+            purge_entry(d, key);
             count++;
         }
     }
@@ -107,6 +138,18 @@ const struct qms_directory_entry *qms_directory_find(const struct qms_directory 
                                                      struct qms_bytes id)
 {
     return qms_map_get(d->map, id);
+}
+
+void qms_directory_each(const struct qms_directory *d,
+                        void (*each)(void *arg, struct qms_bytes id), void *arg)
+{
+    size_t cursor = 0;
+    struct qms_bytes key;
+    void *value;
+
+    while (qms_map_next(d->map, &cursor, &key, &value)) {
+        each(arg, key);
+    }
 }
 
 size_t qms_directory_count(const struct qms_directory *d)

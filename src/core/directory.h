@@ -35,6 +35,13 @@ size_t qms_directory_purge(struct qms_directory *d, uint16_t worker);
 /** The newest claim, lent until the directory changes; NULL: nobody. */
 const struct qms_directory_entry *qms_directory_find(const struct qms_directory *d,
                                                      struct qms_bytes id);
+/** Calls `changed` whenever an id that nobody had is claimed, and when nobody has it any more;
+ * not when a newer claim takes the place of an older one.  It must not change the directory. */
+void qms_directory_observe(struct qms_directory *d,
+                           void (*changed)(void *arg, struct qms_bytes id), void *arg);
+/** Calls `each` for every id that is claimed; it must not change the directory. */
+void qms_directory_each(const struct qms_directory *d,
+                        void (*each)(void *arg, struct qms_bytes id), void *arg);
 size_t qms_directory_count(const struct qms_directory *d);
 
 #endif

@@ -72,7 +72,9 @@ qms_err qms_leg_accept(struct qms_route *route, struct qms_peer *peer,
         return err;
     }
     qms_peer_touch(peer);
-    qms_route_set_acceptor(route, peer);
+    if (route->kind != QMS_KIND_TOPIC) { /* has many */
+        qms_route_set_acceptor(route, peer);
+    }
     *out = leg;
     return QMS_OK;
 }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* From the channel to the agent: what the other leg did. */
+#include <stdio.h>
+
+#include "base/log.h"
 #include "core/leg.h"
 #include "core/peer.h"
+#include "core/router.h"
 
 static qms_err sink_data(void *arg, struct qms_blob *blob, size_t off, size_t len)
 {
@@ -118,6 +122,20 @@ static void sink_gone(void *arg, uint8_t code)
     qms_leg_settle(leg);
 }
 
+/* The count is in the reason: doc/wire.md section 5, STREAM_STATUS. */
+static void sink_skipped(void *arg, uint64_t count)
+{
+    struct qms_leg *leg = arg;
+    char text[24];
+
+    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)count);
+    if (leg->st != NULL &&
+        qms_session_stream_status(leg->st, QMS_CODE_SLOW_CONSUMER, text) != QMS_OK) {
+        qms_log_peer(QMS_LOG_INFO, "skipped messages could not be told id=%s count=%s",
+                     leg->peer->id, text);
+    }
+}
+
 const struct qms_channel_sink qms_leg_sink = {
     .data = sink_data,
     .fin = sink_fin,
@@ -127,4 +145,6 @@ const struct qms_channel_sink qms_leg_sink = {
     .result = sink_result,
     .priority = sink_priority,
     .gone = sink_gone,
+    .stale = qms_router_on_stale,
+    .skipped = sink_skipped,
 };

@@ -36,8 +36,12 @@ enum qms_mesh_type {
     QMS_MESH_SNAPSHOT, /* every claim of this worker has been told */
     QMS_MESH_DATAGRAM, /* range: names and payload (router_datagram.c) */
     QMS_MESH_PACKET,   /* range: addresses and UDP payload (the carrier's) */
-    QMS_MESH_ASK, /* id; code: enum qms_rows_kind, value: limit, range: agent (http_lists.c) */
-    QMS_MESH_TELL /* id; range: a part of the answer; a: 1 more follows */
+    QMS_MESH_ASK,  /* id; code: enum qms_rows_kind, value: limit, range: agent (http_lists.c) */
+    QMS_MESH_TELL, /* id; range: a part of the answer; a: 1 more follows */
+    QMS_MESH_SKIPPED, /* of a route; value: messages of a topic that were left out */
+    /* Groups and topics (rooms_sync.c). */
+    QMS_MESH_MEMBER,  /* range: membership; value: epoch of the agent's claim */
+    QMS_MESH_UNMEMBER /* the same range */
 };
 
 struct qms_mesh_events {

@@ -63,6 +63,9 @@ static struct qms_peer *peer_alloc(struct qms_broker *b)
         p->timer.fire = on_timer;
         qms_list_init(&p->node);
         qms_list_init(&p->dirty);
+        qms_list_init(&p->memberships);
+        qms_list_init(&p->publications);
+        qms_list_init(&p->watches);
     }
     return p;
 }
@@ -121,6 +124,7 @@ void qms_peer_free(struct qms_peer *p)
     qms_list_remove(&p->dirty);
     qms_timer_stop(p->broker, &p->timer);
     qms_session_free(p->session);
+    qms_peer_forget_publications(p);
     qms_chain_peer_free(&p->broker->chain, p->module_data);
     qms_free(p->scopes);
     qms_free(p);

@@ -57,6 +57,21 @@ void qms_peer_reload(struct qms_peer *p, qms_time now);
 /** Withdraws its claim in the directory. */
 void qms_peer_leave_directory(struct qms_peer *p);
 
+/* peer_rooms.c */
+/** The statuses for the REPLY to JOIN and LEAVE. */
+uint64_t qms_peer_join(struct qms_peer *p, const struct qms_control *m);
+uint64_t qms_peer_leave(struct qms_peer *p, const struct qms_control *m);
+/** The same for WATCH and UNWATCH. */
+uint64_t qms_peer_watch_presence(struct qms_peer *p, const struct qms_control *m);
+uint64_t qms_peer_unwatch_presence(struct qms_peer *p, const struct qms_control *m);
+/** Ends its memberships, or only those in groups: it takes no new streams. */
+void qms_peer_leave_rooms(struct qms_peer *p, bool groups_only);
+
+/** The number of its next stream to that topic, from 0: counted for the topics that it
+ * published to last. */
+uint64_t qms_peer_publication(struct qms_peer *p, struct qms_bytes topic);
+void qms_peer_forget_publications(struct qms_peer *p);
+
 /* peer_control.c */
 void qms_peer_on_control(struct qms_session *s, const struct qms_control *msg);
 void qms_peer_send_stats(struct qms_peer *p);

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "core/broker_mesh.h"
 #include "core/peer.h"
+#include "core/presence.h"
 
 /* Bad credentials in AUTH on one connection; the last one ends it. */
 #define AUTH_FAILURES_MAX 8
@@ -77,6 +78,8 @@ static void assign_id(struct qms_peer *p)
 
 void qms_peer_leave_directory(struct qms_peer *p)
 {
+    qms_peer_leave_rooms(p, false);
+    qms_presence_leave(p);
     if (p->epoch != 0) {
         struct qms_bytes id = qms_str(p->id, p->id_len);
         if (qms_directory_leave(p->broker->directory, id, p->epoch)) {

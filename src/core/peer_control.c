@@ -79,16 +79,19 @@ void qms_peer_on_control(struct qms_session *s, const struct qms_control *msg)
         break;
     case QMS_MSG_GOAWAY:
         p->going_away = true;
+        qms_peer_leave_rooms(p, true);
         break;
     case QMS_MSG_JOIN:
+        reply(p, msg->u.join.req, qms_peer_join(p, msg));
+        break;
     case QMS_MSG_LEAVE:
-        reply(p, msg->u.join.req, QMS_CODE_UNSUPPORTED);
+        reply(p, msg->u.join.req, qms_peer_leave(p, msg));
         break;
     case QMS_MSG_WATCH:
-        reply(p, msg->u.watch.req, QMS_CODE_UNSUPPORTED);
+        reply(p, msg->u.watch.req, qms_peer_watch_presence(p, msg));
         break;
     case QMS_MSG_UNWATCH:
-        reply(p, msg->u.unwatch.req, QMS_CODE_UNSUPPORTED);
+        reply(p, msg->u.unwatch.req, qms_peer_unwatch_presence(p, msg));
         break;
     default: /* REPLY, PONG, THROTTLED, STATS, PRESENCE: nothing that the broker asked for */
         break;

@@ -7,6 +7,25 @@
 #include "base/mem.h"
 #include "core/peer.h"
 
+static const struct qms_route_conf *block_for(const struct qms_route *r,
+                                              const struct qms_peer *peer)
+{
+    return qms_route_conf_find(qms_peer_server(peer), r->kind, qms_route_target(r));
+}
+
+void qms_route_reload(struct qms_route *r)
+{
+    r->acceptor_block = r->acceptor != NULL ? block_for(r, r->acceptor) : NULL;
+    if (r->opener != NULL) {
+        r->block = block_for(r, r->opener);
+    } else if (r->acceptor != NULL) {
+        r->block = r->acceptor_block;
+    } else {
+        r->block =
+            qms_route_conf_find(&r->broker->conf->servers[0], r->kind, qms_route_target(r));
+    }
+}
+
 struct qms_route *qms_route_begin_remote(struct qms_broker *b, const struct qms_route_header *h,
                                          bool bidi, qms_time now)
 {
@@ -18,13 +37,15 @@ struct qms_route *qms_route_begin_remote(struct qms_broker *b, const struct qms_
     }
     r->broker = b;
     r->refs = 1;
-    r->kind = (enum qms_kind)h->kind;
     r->flags = h->flags;
     r->priority = h->priority;
     r->bidi = bidi;
-    r->target_len = h->target.len < sizeof(r->target) ? h->target.len : sizeof(r->target);
+    /* Of what the agent asked for: a group's member is on a route to the group. */
+    struct qms_bytes target = h->has_original ? h->original_target : h->target;
+    r->kind = (enum qms_kind)(h->has_original ? h->original_kind : h->kind);
+    r->target_len = target.len < sizeof(r->target) ? target.len : sizeof(r->target);
     if (r->target_len > 0) {
-        memcpy(r->target, h->target.data, r->target_len);
+        memcpy(r->target, target.data, r->target_len);
     }
     r->opened_at = now;
     r->stream_id = -1;
@@ -35,26 +56,17 @@ struct qms_route *qms_route_begin_remote(struct qms_broker *b, const struct qms_
     r->stream_data = (uint8_t *)r + head;
     qms_list_append(&b->routes, &r->node);
     b->route_count++;
+    qms_route_reload(r);
     return r;
-}
-
-static const struct qms_route_conf *block_for(const struct qms_route *r,
-                                              const struct qms_peer *peer)
-{
-    return qms_route_conf_find(qms_peer_server(peer), r->kind, qms_route_target(r));
-}
-
-void qms_route_reload(struct qms_route *r)
-{
-    r->acceptor_block = r->acceptor != NULL ? block_for(r, r->acceptor) : NULL;
-    r->block = r->opener != NULL ? block_for(r, r->opener) : r->acceptor_block;
 }
 
 struct qms_route *qms_route_begin(struct qms_peer *opener, const struct qms_route_header *h,
                                   bool bidi, qms_time now)
 {
-    struct qms_route *r = qms_route_begin_remote(opener->broker, h, bidi, now);
+    struct qms_route_header own = *h;
 
+    own.has_original = false; /* the broker's to say */
+    struct qms_route *r = qms_route_begin_remote(opener->broker, &own, bidi, now);
     if (r != NULL) {
         r->opener = qms_peer_ref(opener);
         qms_route_reload(r);
@@ -128,7 +140,10 @@ void qms_route_note(struct qms_route *r, uint8_t status)
 
 void qms_route_set_acceptor(struct qms_route *r, struct qms_peer *acceptor)
 {
+    struct qms_peer *before = r->acceptor;
+
     r->acceptor = qms_peer_ref(acceptor);
+    qms_peer_unref(before); /* a member of a group that did not do it */
     qms_route_reload(r);
 }
 

@@ -42,8 +42,8 @@ struct qms_route {
 /** With one reference, for its caller.  NULL: out of memory. */
 struct qms_route *qms_route_begin(struct qms_peer *opener, const struct qms_route_header *h,
                                   bool bidi, qms_time now);
-/** The acceptor's half of a route that another worker's agent opens; it has no block until it
- * has its acceptor. */
+/** The acceptor's half of a route that another worker's agent opens.  Until it
+ * has an acceptor its block is that of the first server. */
 struct qms_route *qms_route_begin_remote(struct qms_broker *b, const struct qms_route_header *h,
                                          bool bidi, qms_time now);
 /** Takes the blocks from the configuration in force. */

@@ -20,6 +20,11 @@ enum qms_route_how {
     QMS_ROUTE_REGEX        /* ~ EXPRESSION */
 };
 
+/* Which member of a group gets a stream. */
+enum qms_balance { QMS_BALANCE_ROUND_ROBIN, QMS_BALANCE_LEAST_STREAMS, QMS_BALANCE_STICKY };
+/* What happens when a subscriber of a topic is slower than the rest. */
+enum qms_on_slow { QMS_ON_SLOW_BLOCK, QMS_ON_SLOW_DROP, QMS_ON_SLOW_DISCONNECT };
+
 struct qms_route_conf {
     const char *name; /* as written: "group ^= lambda."; "default" where no block fits */
     const char *file; /* where it is written, for errors */
@@ -32,7 +37,17 @@ struct qms_route_conf {
     uint64_t deny;
     uint64_t priority_low, priority_high;
     uint64_t accept_for; /* longest wait for a RESULT, ns; 0: as long as the opener says */
-    void **module_conf;  /* merged down to this block */
+    /* Groups. */
+    uint64_t balance;   /* enum qms_balance */
+    uint64_t failover;  /* members that are tried behind the first */
+    uint64_t queue_max; /* streams that may wait for a member in one worker; 0: none */
+    uint64_t queue_for; /* ns */
+    /* Topics. */
+    uint64_t max_subscribers; /* 0: unlimited */
+    uint64_t on_slow;         /* enum qms_on_slow */
+    uint64_t slow_for;        /* BLOCK: longest wait without progress, ns; 0: for ever */
+    uint64_t max_lag;         /* the others: bytes behind the fastest */
+    void **module_conf;       /* merged down to this block */
 };
 
 struct qms_server_conf;

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "core/fan.h"
+#include "core/group.h"
 #include "core/leg.h"
 #include "core/peer.h"
 #include "core/service.h"
@@ -148,6 +150,14 @@ static bool route_to_target(struct qms_leg *leg, const struct qms_route_header *
     case QMS_KIND_AGENT:
         to = onward(route, h);
         done = qms_router_to_agent(leg, &to, why);
+        break;
+    case QMS_KIND_GROUP:
+        to = onward(route, h);
+        done = qms_router_to_group(leg, &to, why);
+        break;
+    case QMS_KIND_TOPIC:
+        to = onward(route, h);
+        done = qms_router_to_topic(leg, &to, why);
         break;
     case QMS_KIND_SERVICE:
         done = to_service(leg, h, why);

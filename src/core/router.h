@@ -15,9 +15,8 @@ void qms_router_on_datagram(struct qms_session *s, enum qms_kind kind, struct qm
 /** A route that an agent of another worker opens to one of this worker's. */
 void qms_router_on_remote_route(void *broker, unsigned slot, uint32_t id, bool bidi,
                                 struct qms_bytes header);
-/** The agent was not at that worker: tries once more. */
-struct qms_channel *qms_router_on_stale(void *broker, void *leg, struct qms_bytes header,
-                                        unsigned slot);
+/** `stale` of a leg's sink: the agent was not at that worker; tries once more. */
+struct qms_channel *qms_router_on_stale(void *leg, struct qms_bytes header);
 void qms_router_on_remote_datagram(struct qms_broker *b, const struct qms_ring_entry *m,
                                    struct qms_bytes bytes);
 

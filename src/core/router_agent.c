@@ -6,15 +6,11 @@
 
 #include "core/broker_mesh.h"
 #include "core/channel_remote.h"
+#include "core/fan.h"
+#include "core/group.h"
 #include "core/leg.h"
 #include "core/peer.h"
 #include "core/router.h"
-
-static bool connect_channel(struct qms_leg *opener, struct qms_leg *acceptor)
-{
-    return qms_channel_local_new(&qms_leg_sink, opener, &qms_leg_sink, acceptor, &opener->ch,
-                                 &acceptor->ch) == QMS_OK;
-}
 
 static bool open_failed(struct qms_refusal *why, qms_err err)
 {
@@ -33,8 +29,10 @@ static bool open_failed(struct qms_refusal *why, qms_err err)
     }
 }
 
-static bool to_peer(struct qms_leg *leg, struct qms_peer *peer,
-                    const struct qms_route_header *to, struct qms_refusal *why)
+bool qms_router_join_peer(struct qms_route *route, struct qms_peer *peer,
+                          const struct qms_route_header *to,
+                          const struct qms_channel_sink *sink, void *arg,
+                          struct qms_channel **ch, struct qms_refusal *why)
 {
     struct qms_leg *acceptor;
 
@@ -42,29 +40,30 @@ static bool to_peer(struct qms_leg *leg, struct qms_peer *peer,
         return qms_router_refused(why, QMS_CODE_GOING_AWAY, "the target is going away",
                                   "target_leaving");
     }
-    qms_err err = qms_leg_accept(leg->route, peer, to, &acceptor);
+    qms_err err = qms_leg_accept(route, peer, to, &acceptor);
     if (err != QMS_OK) {
         return open_failed(why, err);
     }
-    if (!connect_channel(leg, acceptor)) {
+    if (qms_channel_local_new(sink, arg, &qms_leg_sink, acceptor, ch, &acceptor->ch) !=
+        QMS_OK) {
         qms_leg_abort(acceptor, QMS_CODE_INTERNAL);
         return qms_router_refused(why, QMS_CODE_INTERNAL, "", "internal");
     }
     return true;
 }
 
-static bool to_worker(struct qms_leg *leg, unsigned slot, const struct qms_route_header *to,
-                      struct qms_refusal *why)
+bool qms_router_join_worker(struct qms_route *route, unsigned slot,
+                            const struct qms_route_header *to,
+                            const struct qms_channel_sink *sink, void *arg,
+                            struct qms_channel **ch, struct qms_refusal *why)
 {
-    struct qms_broker *b = leg->route->broker;
     uint8_t room[QMS_ROUTE_HEADER_MAX + 16];
     struct qms_writer w = qms_writer_of(room, sizeof(room));
     qms_err err = qms_route_encode(&w, to);
 
     if (err == QMS_OK) {
-        err = qms_remotes_open(b->remotes, slot, leg->route->bidi,
-                               (struct qms_bytes){room, w.len}, &qms_leg_sink, leg,
-                               &leg->route->reverse, &leg->ch);
+        err = qms_remotes_open(route->broker->remotes, slot, route->bidi,
+                               (struct qms_bytes){room, w.len}, sink, arg, &route->reverse, ch);
     }
     return err == QMS_OK || open_failed(why, err);
 }
@@ -78,12 +77,13 @@ bool qms_router_to_agent(struct qms_leg *leg, const struct qms_route_header *to,
     if (entry == NULL) {
         return qms_router_refused(why, QMS_CODE_OFFLINE, "", "offline");
     }
-    return entry->peer != NULL ? to_peer(leg, entry->peer, to, why)
-                               : to_worker(leg, entry->worker, to, why);
+    return entry->peer != NULL ? qms_router_join_peer(leg->route, entry->peer, to,
+                                                      &qms_leg_sink, leg, &leg->ch, why)
+                               : qms_router_join_worker(leg->route, entry->worker, to,
+                                                        &qms_leg_sink, leg, &leg->ch, why);
 }
 
-struct qms_channel *qms_router_on_stale(void *broker, void *arg, struct qms_bytes header,
-                                        unsigned slot)
+struct qms_channel *qms_router_on_stale(void *arg, struct qms_bytes header)
 {
     struct qms_leg *leg = arg;
     struct qms_channel *old = leg->ch;
@@ -91,7 +91,6 @@ struct qms_channel *qms_router_on_stale(void *broker, void *arg, struct qms_byte
     struct qms_refusal why;
     size_t used;
 
-    (void)broker, (void)slot;
     if (leg->route->retried || qms_route_decode(header, &to, &used) != QMS_OK) {
         return NULL;
     }
@@ -133,6 +132,16 @@ static bool accept_remote(struct qms_route *route, struct qms_peer *peer, unsign
     return true;
 }
 
+static void refuse_unless(bool done, struct qms_broker *b, unsigned slot, uint32_t id,
+                          const struct qms_refusal *why)
+{
+    if (!done) {
+        struct qms_result r = qms_router_result_of(why);
+        qms_stats_label(b->stats, QMS_F_ROUTE_REFUSED, why->label);
+        qms_remotes_refuse(b->remotes, slot, id, &r);
+    }
+}
+
 void qms_router_on_remote_route(void *broker, unsigned slot, uint32_t id, bool bidi,
                                 struct qms_bytes header)
 {
@@ -143,6 +152,10 @@ void qms_router_on_remote_route(void *broker, unsigned slot, uint32_t id, bool b
 
     if (qms_route_decode(header, &to, &used) != QMS_OK) {
         qms_mesh_give_up(b->mesh, slot, "a header makes no sense");
+        return;
+    }
+    if (to.kind == QMS_KIND_TOPIC) {
+        refuse_unless(qms_router_topic_from_worker(b, slot, id, &to, &why), b, slot, id, &why);
         return;
     }
     const struct qms_directory_entry *entry = qms_directory_find(b->directory, to.target);
@@ -160,7 +173,5 @@ void qms_router_on_remote_route(void *broker, unsigned slot, uint32_t id, bool b
             return;
         }
     }
-    struct qms_result r = qms_router_result_of(&why);
-    qms_stats_label(b->stats, QMS_F_ROUTE_REFUSED, why.label);
-    qms_remotes_refuse(b->remotes, slot, id, &r);
+    refuse_unless(false, b, slot, id, &why);
 }

@@ -73,6 +73,12 @@
       "Streams refused because a memory limit was reached.")                                   \
     X(THROTTLED, "quicms_throttled_total", "", COUNTER, SUM,                                   \
       "THROTTLED messages sent to agents.")                                                    \
+    X(FAILOVERS, "quicms_group_failovers_total", "", COUNTER, SUM,                             \
+      "Streams to groups that were given to another member.")                                  \
+    X(TOPIC_DROPPED, "quicms_topic_messages_dropped_total", "", COUNTER, SUM,                  \
+      "Messages of topics that were left out for slow subscribers.")                           \
+    X(TOPIC_CUT, "quicms_topic_subscribers_cut_total", "", COUNTER, SUM,                       \
+      "Streams of topics that were reset because their subscriber was too slow.")              \
     X(BUFFERS, "quicms_buffer_bytes", "", GAUGE, SUM, "Payload bytes held in memory.")         \
     X(LOG_LINES_WRITTEN, "quicms_log_lines_total", "result=\"written\"", COUNTER, SUM,         \
       "Lines of logs other than the error log.")                                               \

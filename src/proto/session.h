@@ -77,6 +77,9 @@ struct qms_session_events {
     /** PRIORITY from the peer, already applied to what this side sends; st->forward and
      * st->reverse hold the new values. */
     void (*on_priority)(struct qms_session_stream *st);
+    /** Acceptor of a FRAMED route: `count` whole messages were left out of it because this side
+     * was slow.  Which ones is not told.  May be NULL. */
+    void (*on_skipped)(struct qms_session_stream *st, uint64_t count);
     /** The stream is freed when this returns; st->link_stream is NULL already. */
     void (*on_stream_closed)(struct qms_session_stream *st);
 

@@ -251,6 +251,23 @@ void qms_ss_on_acked(struct qms_ss *st, uint64_t len)
     }
 }
 
+/* The number stands in the reason, in decimal digits. */
+static void skipped(struct qms_ss *st, struct qms_bytes reason)
+{
+    const struct qms_session_events *events = st->pub.session->events;
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < reason.len && i < 18; i++) {
+        if (reason.data[i] < '0' || reason.data[i] > '9') {
+            return;
+        }
+        count = count * 10 + (uint64_t)(reason.data[i] - '0');
+    }
+    if (count > 0 && (st->pub.flags & QMS_ROUTE_FRAMED) != 0 && events->on_skipped != NULL) {
+        events->on_skipped(&st->pub, count);
+    }
+}
+
 void qms_session_on_stream_status(struct qms_session *s, const struct qms_control *m)
 {
     bool ours = m->u.stream_status.opener == 1;
@@ -262,6 +279,8 @@ void qms_session_on_stream_status(struct qms_session *s, const struct qms_contro
         s->events->on_control(s, m); /* the stream was acknowledged to its end and is gone */
     } else if (st != NULL && ours && !st->pub.bidi && !st->refused && r.status != QMS_CODE_OK) {
         refused(st, &r);
+    } else if (st != NULL && !ours && r.status == QMS_CODE_SLOW_CONSUMER) {
+        skipped(st, r.reason);
     }
 }
 

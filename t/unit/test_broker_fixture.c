@@ -279,6 +279,14 @@ static void a_control(struct qms_session *s, const struct qms_control *m)
     if (m->type == QMS_MSG_STATS) {
         memcpy(a->last_stats, m->u.stats.values, sizeof(a->last_stats));
     }
+    if (m->type == QMS_MSG_PRESENCE) {
+        static const char *const marks[] = {"-", "+", "!"};
+        size_t at = strlen(a->presence);
+        at = at > sizeof(a->presence) - 256 ? 0 : at; /* the newest are kept */
+        snprintf(a->presence + at, sizeof(a->presence) - at, "%s%.*s ",
+                 marks[m->u.presence.state], (int)m->u.presence.name.len,
+                 (const char *)m->u.presence.name.data);
+    }
     if (m->type == QMS_MSG_REPLY && m->u.reply.req < 8) {
         a->replies[m->u.reply.req] = m->u.reply.status + 1;
     }
@@ -311,6 +319,11 @@ static void a_route(struct qms_session_stream *st, const struct qms_route_header
     s->deadline = h->accept_deadline_ms;
     s->has_hops = h->has_hops;
     s->has_original = h->has_original;
+    s->original_kind = h->original_kind;
+    text_of(s->original, sizeof(s->original), h->original_target);
+    text_of(s->target, sizeof(s->target), h->target);
+    s->has_seq = h->has_group_seq;
+    s->group_seq = h->group_seq;
     s->has_token = h->stream_token.len > 0;
     if (h->extra.len >= 3) {
         s->extra_value = h->extra.data[h->extra.len - 1];
@@ -362,6 +375,10 @@ static void a_priority(struct qms_session_stream *st)
 {
     ((struct stream *)st->user)->priority_changes++;
 }
+static void a_skipped(struct qms_session_stream *st, uint64_t count)
+{
+    ((struct stream *)st->user)->skipped += count;
+}
 static void a_stream_closed(struct qms_session_stream *st)
 {
     struct stream *s = st->user;
@@ -392,6 +409,7 @@ static const struct qms_session_events agent_events = {
     .on_stop = a_stop,
     .on_acked = a_acked,
     .on_priority = a_priority,
+    .on_skipped = a_skipped,
     .on_stream_closed = a_stream_closed,
     .on_closed = a_closed,
 };
@@ -446,6 +464,24 @@ struct agent *agent_connect_over(struct broker_fixture *f, const char *id, const
 struct agent *agent_connect(struct broker_fixture *f, const char *id, const char *token)
 {
     return agent_connect_over(f, id, token, NULL);
+}
+
+int agent_ask(struct agent *a, struct qms_control *m)
+{
+    m->u.join.req = 7; /* every one of them begins with its number */
+    a->replies[7] = 0;
+    assert_int_equal(qms_session_send(a->s, m), QMS_OK);
+    settle(a->f);
+    return (int)a->replies[7] - 1;
+}
+
+int agent_join(struct agent *a, enum qms_kind kind, const char *name)
+{
+    struct qms_control m = {.type = QMS_MSG_JOIN};
+
+    m.u.join.kind = kind;
+    m.u.join.name = qms_str(name, strlen(name));
+    return agent_ask(a, &m);
 }
 
 void agent_die(struct agent *a)

@@ -34,6 +34,10 @@ struct stream {
     bool has_hops, has_original, has_token;
     uint8_t extra_value; /* first byte of the TLV 0x41 */
     int priority_changes;
+    uint64_t group_seq, skipped;
+    bool has_seq;
+    char original[QMS_NAME_MAX + 1], target[QMS_NAME_MAX + 1];
+    uint8_t original_kind;
 };
 
 struct agent {
@@ -53,9 +57,10 @@ struct agent {
     enum qms_kind datagram_kind;
     uint64_t replies[8]; /* status + 1 by request number */
     uint64_t last_stats[QMS_STAT_COUNT];
+    char presence[4096]; /* "+id " came, "-id " went, "! " snapshot complete; the newest */
 };
 
-#define AGENTS_MAX 16
+#define AGENTS_MAX 64
 struct broker_fixture {
     struct qms_conf *conf;
     struct qms_broker *broker;
@@ -99,6 +104,10 @@ struct agent *agent_connect(struct broker_fixture *f, const char *id, const char
 /** The same with a link of another kind. */
 struct agent *agent_connect_over(struct broker_fixture *f, const char *id, const char *token,
                                  const struct fake_config *config);
+/** JOIN, and settles; the status of the REPLY, or -1 without one. */
+int agent_join(struct agent *a, enum qms_kind kind, const char *name);
+/** JOIN, LEAVE, WATCH or UNWATCH as it is written but for its number; the same. */
+int agent_ask(struct agent *a, struct qms_control *m);
 /** The connection breaks off. */
 void agent_die(struct agent *a);
 

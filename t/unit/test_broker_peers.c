@@ -332,22 +332,6 @@ static void a_header_must_come_in_time(void **state)
     assert_false(a->closed);
 }
 
-static void requests_of_modes_that_are_not_served_are_answered(void **state)
-{
-    struct broker_fixture *f = *state;
-    struct agent *a = agent_connect(f, "alice", NULL);
-    struct qms_control join = {
-        .type = QMS_MSG_JOIN,
-        .u.join = {.req = 1, .kind = QMS_KIND_GROUP, .name = qms_str("g", 1)}};
-    struct qms_control watch = {.type = QMS_MSG_WATCH, .u.watch = {.req = 2}};
-
-    assert_int_equal(qms_session_send(a->s, &join), QMS_OK);
-    assert_int_equal(qms_session_send(a->s, &watch), QMS_OK);
-    settle(f);
-    assert_int_equal(a->replies[1], QMS_CODE_UNSUPPORTED + 1);
-    assert_int_equal(a->replies[2], QMS_CODE_UNSUPPORTED + 1);
-}
-
 static void stats_come_once_or_by_interval(void **state)
 {
     struct broker_fixture *f = *state;
@@ -537,7 +521,6 @@ int main(void)
         QMS_TEST(close_all_closes_with_the_code),
         QMS_TEST(hello_must_come_in_time),
         QMS_TEST(a_header_must_come_in_time),
-        QMS_TEST(requests_of_modes_that_are_not_served_are_answered),
         QMS_TEST(stats_come_once_or_by_interval),
         QMS_TEST(refused_addresses_are_balanced_in_every_module),
         QMS_TEST(lists_are_bounded_and_can_be_of_one_agent),

@@ -166,6 +166,32 @@ static void values_are_read_and_priorities_brought_within(void **state)
     assert_int_equal(qms_route_conf_clamp(a, 255), 200);
 }
 
+static void groups_and_topics_have_values_of_their_own(void **state)
+{
+    struct conf_fixture *f = *state;
+    conf_is(f, QUIC("route group = g { balance sticky; failover 3; queue 100 timeout=5s; }"
+                    "route topic = t { on_slow drop max_lag=64k; max_subscribers 9; }"
+                    "route topic = b { on_slow block timeout=3s then=disconnect; }"));
+    const struct qms_route_conf *g = find(f, QMS_KIND_GROUP, "g");
+    const struct qms_route_conf *t = find(f, QMS_KIND_TOPIC, "t");
+    const struct qms_route_conf *b = find(f, QMS_KIND_TOPIC, "b");
+    const struct qms_route_conf *none = find(f, QMS_KIND_TOPIC, "x");
+
+    assert_int_equal(g->balance, QMS_BALANCE_STICKY);
+    assert_int_equal(g->failover, 3);
+    assert_int_equal(g->queue_max, 100);
+    assert_true(g->queue_for == 5 * QMS_SECOND);
+    assert_int_equal(t->on_slow, QMS_ON_SLOW_DROP);
+    assert_int_equal(t->max_lag, 65536);
+    assert_int_equal(t->max_subscribers, 9);
+    assert_int_equal(b->on_slow, QMS_ON_SLOW_BLOCK);
+    assert_true(b->slow_for == 3 * QMS_SECOND);
+    assert_int_equal(none->on_slow, QMS_ON_SLOW_BLOCK);
+    assert_true(none->slow_for == 10 * QMS_SECOND);
+    assert_int_equal(none->failover, 2);
+    assert_int_equal(none->queue_max, 0);
+}
+
 #define AT(line, sentence) "/c/quicms.conf:" #line ": " sentence
 #define FORM                                                                                   \
     "A route is written \"route KIND [= | ^= | ~] NAME\", \"route KIND *\" or \"route *\"."
@@ -195,6 +221,18 @@ static void errors_name_the_line_and_the_nearest_word(void **state)
                AT(2, "Unknown directive \"dney\"; did you mean \"deny\"?"));
     conf_fails(f, QUIC("route agent a { }\nroute agent a { }"),
                AT(2, "The route \"agent a\" is there already, at /c/quicms.conf:1."));
+    conf_fails(f, QUIC("\nroute agent = a { balance sticky; }"),
+               AT(2, "\"balance\" belongs in routes of groups; this one is \"agent = a\"."));
+    conf_fails(f, QUIC("\nroute group g { on_slow drop; }"),
+               AT(2, "\"on_slow\" belongs in routes of topics; this one is \"group g\"."));
+    conf_fails(f, QUIC("\nroute topic t { on_slow drop timeout=3s; }"),
+               AT(2,
+                  "\"timeout=3s\" is not valid for \"on_slow\"; it is written: on_slow block "
+                  "[timeout=time] [then=disconnect] | drop [max_lag=size] | disconnect "
+                  "[max_lag=size]."));
+    conf_fails(f, QUIC("\nroute group g { queue off timeout=3s; }"),
+               AT(2, "\"timeout=3s\" is not valid for \"queue\"; it is written: queue off | "
+                     "number [timeout=time]."));
     conf_fails(f, "deny;",
                AT(1, "Directive \"deny\" is not allowed in the main block; it "
                      "belongs in route."));
@@ -235,6 +273,7 @@ int main(void)
         QMS_TEST(a_server_replaces_a_block_by_one_with_the_same_words),
         QMS_TEST(each_server_has_blocks_of_its_own),
         QMS_TEST(values_are_read_and_priorities_brought_within),
+        QMS_TEST(groups_and_topics_have_values_of_their_own),
         QMS_TEST(errors_name_the_line_and_the_nearest_word),
         QMS_TEST(every_failing_allocation_is_survived),
     };
