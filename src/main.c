@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "core/cert.h"
+#include "core/dynamic.h"
 #include "core/logs.h"
 #include "core/master.h"
 #include "core/pidfile.h"
@@ -145,14 +146,19 @@ static bool find_paths(struct arguments *a)
     return len > 0 && (size_t)len < sizeof(beside) && absolute(beside, a->conf_path);
 }
 
-static int show_build(void)
+static int show_build(const struct qms_module *const *modules, size_t count)
 {
     (void)printf("quicms %s\nbuilt with " QMS_LIBRARIES "\nrunning with libevent %s\nmodules:",
                  QUICMS_VERSION, event_get_version());
     for (size_t i = 0; i < qms_module_count; i++) {
         (void)printf(" %s", qms_modules[i]->name);
     }
-    (void)printf("\nprefix: %s\nconfiguration: %s\n", QMS_DEFAULT_PREFIX, QMS_DEFAULT_CONF);
+    (void)printf("%s", count > qms_module_count ? "\nloaded modules:" : "");
+    for (size_t i = qms_module_count; i < count; i++) {
+        (void)printf(" %s", modules[i]->name);
+    }
+    (void)printf("\nmodule interface: %d, modules in %s\nprefix: %s\nconfiguration: %s\n",
+                 QMS_MODULE_ABI, QMS_MODULE_DIR, QMS_DEFAULT_PREFIX, QMS_DEFAULT_CONF);
     return 0;
 }
 
@@ -210,6 +216,16 @@ static int show_hashes(struct qms_conf *conf, const struct qms_conf_env *env,
     return 0;
 }
 
+/* With what the configuration has loaded. */
+static void document(const struct qms_conf_env *env, const struct qms_conf *conf)
+{
+    struct qms_conf_env all = *env;
+
+    all.modules = conf->modules;
+    all.module_count = conf->module_count;
+    qms_conf_document(&all, put, stdout);
+}
+
 static int with_conf(const struct arguments *a, const struct qms_conf_env *env)
 {
     struct qms_diag diag = {0};
@@ -220,6 +236,10 @@ static int with_conf(const struct arguments *a, const struct qms_conf_env *env)
         status = send_signal(a, conf, &diag);
     } else if (conf != NULL && a->action == CERT_HASH) {
         status = show_hashes(conf, env, &diag);
+    } else if (conf != NULL && a->action == BUILD) {
+        status = show_build(conf->modules, conf->module_count);
+    } else if (conf != NULL && a->action == DOCUMENT) {
+        document(env, conf);
     } else if (conf != NULL && a->action == TEST && qms_logs_open(conf, &diag) != QMS_OK) {
         status = 1;
     } else if (conf != NULL && !(a->quiet && a->action == TEST)) {
@@ -235,15 +255,45 @@ static int with_conf(const struct arguments *a, const struct qms_conf_env *env)
     return status;
 }
 
+static int run(const struct arguments *a, const struct qms_conf_env *env)
+{
+    switch (a->action) {
+    case RUN:
+        return qms_master_run(a->conf_path, env);
+    case HELP:
+        (void)fputs(usage, stdout);
+        return 0;
+    case VERSION:
+        (void)printf("quicms %s\n", QUICMS_VERSION);
+        return 0;
+    case BUILD:
+        if (a->conf == NULL) {
+            return show_build(qms_modules, qms_module_count);
+        }
+        break;
+    case DOCUMENT:
+        if (a->conf == NULL) {
+            qms_conf_document(env, put, stdout);
+            return 0;
+        }
+        break;
+    default:
+        break;
+    }
+    return with_conf(a, env);
+}
+
 int main(int argc, char **argv)
 {
     struct arguments a = {.action = RUN};
+    struct qms_dynamic dynamic = {0};
 
     if (!parse_arguments(&a, argc, argv) || !find_paths(&a)) {
         (void)fputs(usage, stderr);
         return 2;
     }
     const struct qms_conf_env env = {
+        .dynamic = &dynamic,
         .prefix = a.prefix_path,
         .globals = a.globals,
         .modules = qms_modules,
@@ -252,21 +302,7 @@ int main(int argc, char **argv)
         .carrier = &qms_carrier_quic,
         .static_open = qms_static_open,
     };
-    switch (a.action) {
-    case RUN:
-        return qms_master_run(a.conf_path, &env);
-    case HELP:
-        (void)fputs(usage, stdout);
-        return 0;
-    case VERSION:
-        (void)printf("quicms %s\n", QUICMS_VERSION);
-        return 0;
-    case BUILD:
-        return show_build();
-    case DOCUMENT:
-        qms_conf_document(&env, put, stdout);
-        return 0;
-    default:
-        return with_conf(&a, &env);
-    }
+    int status = run(&a, &env);
+    qms_dynamic_fini(&dynamic);
+    return status;
 }

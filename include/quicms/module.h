@@ -10,6 +10,10 @@
  * On reload a whole new set is built beside the old one; living peers and streams keep the
  * state they have (peer_size, stream_size memory) and see the new conf from then on.
  *
+ * A module built outside the tree is a shared object that exports its struct as `qms_module`:
+ * `QMS_MODULE_EXPORT const struct qms_module qms_module = {...};`.  This header and what it
+ * includes is all it needs; `load_module` of the configuration names the file.
+ *
  * Threads: everything runs on its process's one loop thread.  conf_* and the directives' `set`
  * run in the master, also for `quicms -t`, and on a reload in each worker once more, from the
  * bytes that the master read; everything else runs in a worker.  No callback may block.
@@ -24,6 +28,11 @@ extern "C" {
 #endif
 
 #define QMS_MODULE_ABI 1
+
+/** Makes the one symbol that a shared object must export. */
+#define QMS_MODULE_EXPORT                                                                      \
+    extern QMS_API const struct qms_module qms_module;                                         \
+    QMS_API
 
 struct qms_diag;     /* receives file, line and sentence of a configuration error */
 struct qms_peer;     /* a connected agent or browser session */
@@ -359,6 +368,32 @@ QMS_API const char *qms_route_reason(const struct qms_route *route);
 QMS_API int64_t qms_route_stream_id(const struct qms_route *route);
 /** W3C Trace Context that the opener sent, well-formed and of 55 bytes; empty: none. */
 QMS_API struct qms_bytes qms_route_traceparent(const struct qms_route *route);
+
+/* For modules built outside the tree; those inside use src/base. */
+
+/** Zeroed memory, freed by qms_module_free (which takes NULL); NULL: none left, and then the
+ * callback refuses or does without.  For what outlives a callback; what belongs to a
+ * configuration comes from qms_conf_alloc. */
+QMS_API void *qms_module_calloc(size_t count, size_t size);
+QMS_API void qms_module_free(void *memory);
+/** Bytes that nobody can guess. */
+QMS_API void qms_module_random(void *out, size_t len);
+/** Nanoseconds since the epoch; for durations use the `now` of the callbacks. */
+QMS_API int64_t qms_module_wall_ns(void);
+/** Compares secrets in a time that tells nothing about them. */
+QMS_API bool qms_module_equal(const void *a, const void *b, size_t len);
+/** A line of the error log: a constant phrase and key=value, at most 512 bytes, no secrets and
+ * no payload.  Control bytes are escaped.  At most 10 lines a second from one place are
+ * written; how many were left out is told with the next. */
+enum qms_module_level {
+    QMS_MODULE_ERROR,
+    QMS_MODULE_WARN,
+    QMS_MODULE_NOTICE,
+    QMS_MODULE_INFO,
+    QMS_MODULE_DEBUG
+};
+__attribute__((format(printf, 3, 4))) QMS_API void
+qms_module_log(enum qms_module_level level, const char *module, const char *format, ...);
 
 /** Answers a request at the HTTP endpoint, once, before the handler returns.  `body` is copied.
  */

@@ -176,12 +176,14 @@ struct qms_identity_ops {
 };
 
 struct qms_carrier_ops; /* core/carrier.h */
+struct qms_dynamic;
 
 struct qms_conf_env {
     const char *prefix;  /* absolute: relative paths start here */
     const char *globals; /* -g directives; they win over the file's; NULL */
     const struct qms_module *const *modules;
     size_t module_count;
+    struct qms_dynamic *dynamic; /* core/dynamic.h; NULL: modules cannot be loaded */
     const struct qms_identity_ops *identity;
     const struct qms_carrier_ops *carrier;
     /* Opens a file beneath a directory for the HTTP endpoint; contract of qms_static_open. */

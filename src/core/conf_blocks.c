@@ -5,6 +5,7 @@
 #include "core/conf_custom.h"
 #include "core/conf_table.h"
 #include "core/debug.h"
+#include "core/dynamic.h"
 
 #define C(field)   QMS_U64_FIELD(struct qms_conf, field)
 #define CS(field)  QMS_STR_FIELD(struct qms_conf, field)
@@ -40,6 +41,9 @@ static const struct qms_directive conf_rows[] = {
      .def = "stderr notice", .args_min = 1, .args_max = 2,
      .syntax = "stderr | file [error | warn | notice | info | debug]",
      .help = "Where log lines go, and the least important level that is written."},
+    {.name = "load_module", .contexts = QMS_CTX_MAIN, .type = QMS_D_CUSTOM,
+     .set = qms_conf_set_load_module, .multiple = true, .args_min = 1, .args_max = 1, .syntax = "path",
+     .help = "Shared object of a module that was built outside of quicms; its directives are known in the whole configuration, and a change takes effect by a restart or an upgrade only."},
     {.name = "debug_connection", .contexts = QMS_CTX_MAIN, .type = QMS_D_CUSTOM,
      .set = qms_conf_set_debug_connection, .multiple = true, .args_min = 1, .args_max = 64,
      .syntax = "address | network | agent:pattern ...",

@@ -49,4 +49,7 @@ QMS_MUST_CHECK qms_err qms_conf_build_quic_routes(struct qms_conf_builder *b,
 QMS_MUST_CHECK qms_err qms_conf_build_modules(struct qms_conf_builder *b,
                                               struct qms_conf_scope *s);
 
+/** Whether a route block whose first word is `kinds` may hold the directive. */
+bool qms_conf_route_takes(const char *kinds, const char *directive);
+
 #endif

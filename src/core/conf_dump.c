@@ -3,7 +3,7 @@
  * what was not written.  The output is itself a configuration that means the same. */
 #include <string.h>
 
-#include "core/conf_build.h"
+#include "core/conf_build_i.h"
 #include "core/conf_table.h"
 
 struct dump {
@@ -62,12 +62,21 @@ static void put_default(const struct dump *d, const struct qms_directive *row)
     d->put(d->arg, "; # default\n");
 }
 
+/* A default that may not even be written there is not told. */
+static bool takes(const struct qms_conf_block *block, const struct qms_conf_item *self,
+                  const struct qms_directive *row)
+{
+    return block->ctx != QMS_CTX_ROUTE || self == NULL || self->argc == 0 ||
+           qms_conf_route_takes(self->argv[0], row->name);
+}
+
 /* A module's row is told once, in the outermost block that may hold it. */
 static void put_defaults(const struct dump *d, const struct qms_conf_block *block,
-                         unsigned outer, const struct qms_conf_item *items)
+                         const struct qms_conf_item *self, unsigned outer,
+                         const struct qms_conf_item *items)
 {
     for (const struct qms_directive *row = block->rows; row->name != NULL; row++) {
-        if ((row->contexts & block->ctx) != 0 && row->def != NULL &&
+        if ((row->contexts & block->ctx) != 0 && row->def != NULL && takes(block, self, row) &&
             !is_written(items, row->name, false)) {
             put_default(d, row);
         }
@@ -91,26 +100,29 @@ static bool is_overridden(const struct qms_conf_item *items, const struct qms_co
     return !item->block && items->global && !item->global;
 }
 
-static void put_content(struct dump *d, const struct qms_conf_block *block, unsigned outer,
+static void put_content(struct dump *d, const struct qms_conf_block *block,
+                        const struct qms_conf_item *self, unsigned outer,
                         const struct qms_conf_item *items);
 
-static void put_block(struct dump *d, const struct qms_conf_block *block, unsigned outer,
-                      const struct qms_conf_item *items)
+/* `self`: the block where it is written; NULL: it is not. */
+static void put_block(struct dump *d, const struct qms_conf_block *block,
+                      const struct qms_conf_item *self, unsigned outer)
 {
     d->put(d->arg, " {\n");
     d->depth++;
-    put_content(d, block, outer, items);
+    put_content(d, block, self, outer, self != NULL ? self->children : NULL);
     d->depth--;
     indent(d);
     d->put(d->arg, "}\n");
 }
 
-static void put_content(struct dump *d, const struct qms_conf_block *block, unsigned outer,
+static void put_content(struct dump *d, const struct qms_conf_block *block,
+                        const struct qms_conf_item *self, unsigned outer,
                         const struct qms_conf_item *items)
 {
     unsigned inside = outer | (unsigned)block->ctx;
 
-    put_defaults(d, block, outer, items);
+    put_defaults(d, block, self, outer, items);
     for (const struct qms_conf_item *i = items; i != NULL; i = i->next) {
         if (is_overridden(items, i)) {
             continue;
@@ -121,7 +133,7 @@ static void put_content(struct dump *d, const struct qms_conf_block *block, unsi
             put_word(d, i->argv[a]);
         }
         if (i->block) {
-            put_block(d, qms_conf_inner(block, i->name), inside, i->children);
+            put_block(d, qms_conf_inner(block, i->name), i, inside);
         } else {
             d->put(d->arg, ";\n");
         }
@@ -130,7 +142,7 @@ static void put_content(struct dump *d, const struct qms_conf_block *block, unsi
         if ((k->outer & block->ctx) != 0 && !k->multiple && !is_written(items, k->name, true)) {
             indent(d);
             d->put(d->arg, k->name);
-            put_block(d, k, inside, NULL);
+            put_block(d, k, NULL, inside);
         }
     }
 }
@@ -143,5 +155,5 @@ void qms_conf_dump(const struct qms_conf *conf, void (*put)(void *arg, const cha
     put(arg, "# configuration in force of ");
     put(arg, conf->file);
     put(arg, "\n");
-    put_content(&d, qms_conf_blocks, 0, conf->tree);
+    put_content(&d, qms_conf_blocks, NULL, 0, conf->tree);
 }

@@ -12,6 +12,7 @@
 #include "core/conf_pack.h"
 #include "core/conf_parse.h"
 #include "core/diag.h"
+#include "core/dynamic.h"
 #include "core/logs.h"
 #include "core/zone.h"
 
@@ -80,9 +81,16 @@ static qms_err parse_and_build(struct qms_conf *conf, const struct qms_conf_env 
     qms_err err = qms_conf_parse(conf->files, conf->file, env->globals, diag, &conf->tree);
 
     if (err == QMS_OK) {
-        err = qms_conf_build(conf, env, diag);
+        err =
+            qms_dynamic_load(env, conf, conf->tree, &conf->modules, &conf->module_count, diag);
     }
-    return err == QMS_OK ? qms_conf_check(conf, env, diag) : err;
+    struct qms_conf_env all = *env;
+    all.modules = conf->modules;
+    all.module_count = conf->module_count;
+    if (err == QMS_OK) {
+        err = qms_conf_build(conf, &all, diag);
+    }
+    return err == QMS_OK ? qms_conf_check(conf, &all, diag) : err;
 }
 
 /* Takes `conf` over: gives it back whole or not at all. */

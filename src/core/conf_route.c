@@ -162,6 +162,18 @@ static const struct {
     {"on_slow", QMS_KIND_TOPIC, "topics"},
 };
 
+bool qms_conf_route_takes(const char *kinds, const char *directive)
+{
+    static const char *const words[] = {[QMS_KIND_GROUP] = "group", [QMS_KIND_TOPIC] = "topic"};
+
+    for (size_t i = 0; i < sizeof(only) / sizeof(only[0]); i++) {
+        if (strcmp(only[i].directive, directive) == 0) {
+            return strcmp(kinds, "*") == 0 || strcmp(kinds, words[only[i].kind]) == 0;
+        }
+    }
+    return true;
+}
+
 /* A directive that could have no effect is a mistake. */
 static qms_err check_kinds(const struct qms_conf_scope *s, const struct qms_route_conf *block,
                            struct qms_diag *diag)

@@ -16,6 +16,7 @@
 #include "core/cert.h"
 #include "core/debug.h"
 #include "core/diag.h"
+#include "core/dynamic.h"
 #include "core/logs.h"
 #include "core/master_i.h"
 #include "core/master_sockets.h"
@@ -244,6 +245,9 @@ int qms_master_run(const char *file, const struct qms_conf_env *env)
     struct qms_diag diag = {0};
 
     m.conf = qms_conf_load(file, env, &diag);
+    if (m.conf != NULL && env->dynamic != NULL) {
+        env->dynamic->sealed = true;
+    }
     qms_err err = m.conf != NULL ? prepare(&m, &diag) : QMS_E_CONFIG;
     if (err == QMS_OK) {
         serve(&m);

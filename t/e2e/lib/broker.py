@@ -122,6 +122,24 @@ class Broker:
                               timeout=60 * SLOW, check=False)
         return done.returncode, done.stdout
 
+    def dump(self, conf_file=None):
+        """Lines of quicms -T, without what tells defaults and files apart."""
+        status, out = self.command('-c', conf_file or self.conf_file, '-T')
+        assert status == 0, out
+        return [line.replace(' # default', '') for line in out.splitlines()
+                if not line.startswith(('quicms: ', '# configuration in force'))]
+
+    def dump_loads_again(self):
+        """What quicms -T prints is a configuration that means the same."""
+        again = os.path.join(self.dir, 'dumped.conf')
+        lines = self.dump()
+        with open(again, 'w', encoding='utf-8') as f:
+            f.write('\n'.join(lines) + '\n')
+        status, out = self.command('-c', again, '-t')
+        assert status == 0, out
+        assert self.dump(again) == lines
+        return lines
+
     def start(self):
         with open(os.path.join(self.dir, 'stderr'), 'ab') as err:
             self.process = subprocess.Popen(
