@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The page around the client: forms, the list of agents, a log of what arrived.
-import {brokerUrl} from '/js/broker.js';
-import {readBlob, writeBlob} from '/js/bytes.js';
-import {connect, describe, obstacle} from '/js/client.js';
-import {$, element} from '/js/dom.js';
-import {duration, figure, size} from '/js/format.js';
+import {brokerUrl} from '../js/broker.js';
+import {readBlob, writeBlob} from '../js/bytes.js';
+import {connect, describe, obstacle} from '../js/client.js';
+import {$, element} from '../js/dom.js';
+import {duration, figure, size} from '../js/format.js';
 
 const LOG_LINES = 200;
 const PREVIEW_BYTES = 200;

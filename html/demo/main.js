@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The demo: two agents in one page, and a race between priorities.
-import {brokerUrl} from '/js/broker.js';
-import {Chart} from '/js/charts.js';
-import {connect, describe, isRefusal, obstacle} from '/js/client.js';
-import {$, element, setText} from '/js/dom.js';
-import {duration, figure, plural, size} from '/js/format.js';
-import {PRIORITIES, titled} from '/js/priorities.js';
-import * as session from '/js/session.js';
+import {brokerUrl} from '../js/broker.js';
+import {Chart} from '../js/charts.js';
+import {connect, describe, isRefusal, obstacle} from '../js/client.js';
+import {$, element, setText} from '../js/dom.js';
+import {duration, figure, plural, size} from '../js/format.js';
+import {PRIORITIES, titled} from '../js/priorities.js';
+import * as session from '../js/session.js';
 import {Pane} from './pane.js';
 import {Course, overtakings, progress} from './race.js';
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // One of the two agents: its form sends to the other, its list tells what came from there.
-import {readBlob, writeBlob} from '/js/bytes.js';
-import {describe} from '/js/client.js';
-import {element, setText, sleep} from '/js/dom.js';
-import {count, duration, plural, size} from '/js/format.js';
-import {nearest, PRIORITIES} from '/js/priorities.js';
+import {readBlob, writeBlob} from '../js/bytes.js';
+import {describe} from '../js/client.js';
+import {element, setText, sleep} from '../js/dom.js';
+import {count, duration, plural, size} from '../js/format.js';
+import {nearest, PRIORITIES} from '../js/priorities.js';
 import {addTransfer} from './timeline.js';
 
 const KEPT = 50;

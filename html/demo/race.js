@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One run: a stream of each priority from left to right, and when which part of it arrived.
-import {writeBlob} from '/js/bytes.js';
-import {PRIORITIES} from '/js/priorities.js';
+import {writeBytes} from '../js/bytes.js';
+import {PRIORITIES} from '../js/priorities.js';
 
 const text = new TextDecoder();
 
@@ -41,12 +41,12 @@ export class Course {
     const course = {from: performance.now(), lanes: names.map((name) => ({name, bytes: 0, points: []}))};
     const arrived = new Promise((resolve, reject) => Object.assign(course, {finish: resolve, fail: reject}));
     this.#runs.set(id, course);
-    const blob = new Blob([new Uint8Array(size)]);
+    const bytes = new Uint8Array(size);
     try {
       const writing = course.lanes.map(async (lane, i) => {
         const priority = equal ? PRIORITIES.normal : PRIORITIES[lane.name];
         lane.openedAt = performance.now() - course.from;
-        await writeBlob(left.openStream(target, {priority, unidirectional: true, meta: `race:${id}/${i}`}).writable, blob);
+        await writeBytes(left.openStream(target, {priority, unidirectional: true, meta: `race:${id}/${i}`}).writable, bytes);
       });
       await Promise.race([Promise.all([arrived, ...writing]),
         left.over.then((why) => { throw new Error(`the connection ended: ${why}`); })]);

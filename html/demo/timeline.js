@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The table of transfers in the order of their arrival: each a bar from start to arrival, all on one
 // scale, so that what overtook what is seen.
-import {$, element, setText} from '/js/dom.js';
-import {duration, size} from '/js/format.js';
-import {nearest} from '/js/priorities.js';
+import {$, element, setText} from '../js/dom.js';
+import {duration, size} from '../js/format.js';
+import {nearest} from '../js/priorities.js';
 
 const KEPT = 12;
 const transfers = [];

@@ -30,3 +30,11 @@ export async function writeBlob(writable, blob) {
   }
   await writer.close();
 }
+
+/** Writes all of an array that is in memory, and the end: the client always has something to choose from. */
+export async function writeBytes(writable, bytes) {
+  const writer = writable.getWriter();
+  writer.closed.catch(() => {});
+  await writer.write(bytes);
+  await writer.close();
+}

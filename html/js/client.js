@@ -5,7 +5,7 @@ import {certificateHashes} from './broker.js';
 
 /** Loads it once; rejects where it is not there. */
 let loading;
-const load = () => { loading ??= import('/js/quicms/index.js'); return loading; };
+const load = () => { loading ??= import('./quicms/index.js'); return loading; };
 
 /** Why this page cannot be an agent, as a sentence; undefined when it can. */
 export async function obstacle() {

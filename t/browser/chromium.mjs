@@ -8,6 +8,7 @@ import './datagrams.mjs';
 import './codes.mjs';
 import './ends.mjs';
 import './web.mjs';
+import './figures.mjs';
 import './dashboard.mjs';
 import './demo.mjs';
 import './shutdown.mjs';
