@@ -10,6 +10,7 @@ const LOG_LINES = 200;
 const PREVIEW_BYTES = 200;
 const TAKE_AT_MOST = 256 << 20; // a page keeps what arrives in memory
 const LIST_EVERY = 2000;
+const CARRIERS = {quic: 'QUIC', webtransport: 'WebTransport'};
 let agent; // while it is connected
 
 /** Adds a line; `parts` are texts and elements. */
@@ -141,7 +142,7 @@ function agentRow(a) {
     made.dataset.label = label;
     return made;
   };
-  return element('tr', {}, cell('Id', name, ''), cell('Carrier', a.carrier, 'carrier'),
+  return element('tr', {}, cell('Id', name, ''), cell('Carrier', CARRIERS[a.carrier] ?? a.carrier, 'carrier'),
     cell('Address', a.address, 'address'), cell('Since', duration(a.connected_for)),
     cell('Streams', a.streams), cell('In', size(a.bytes_in)), cell('Out', size(a.bytes_out)),
     cell('RTT', a.rtt > 0 ? duration(a.rtt) : '–'));
@@ -163,6 +164,7 @@ async function listAgents() {
     const answer = await fetch('/api/v1/agents', {cache: 'no-store'});
     if (!answer.ok) throw new Error(`the broker answered ${answer.status}`);
     const {agents} = await answer.json();
+    agents.sort((a, b) => a.id.localeCompare(b.id, 'en', {numeric: true}));
     showAgents(agents, agents.length > 0 ? '' : 'none connected');
   } catch (error) {
     showAgents([], `The list cannot be read: ${describe(error)}.`);

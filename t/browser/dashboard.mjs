@@ -129,7 +129,7 @@ test('dashboard: a broker that is gone is told, and back again so is the page', 
   await connectForm(page, broker.token);
   await page.waitForSelector('#own-note:has-text("Connected by WebTransport")');
   await broker.stop();
-  await page.waitForSelector('#alert:has-text("The broker cannot be reached (nobody answers) since ")');
+  await page.waitForSelector('#alert:has-text("The broker cannot be reached since "):has-text(": nobody answers. This page keeps trying")');
   await page.waitForSelector('#status:text-is("broker unreachable")');
   await page.waitForSelector('#agents-note:has-text("The list is not current: nobody answers.")');
   await page.waitForSelector('#own-note:has-text("Trying again"), #own-note:has-text("Connecting again")');

@@ -33,6 +33,7 @@ test('figures: a broker that was gone leaves a gap, one that started anew no spi
   h.add(answer(100, {out: 1000}), 10);
   h.add(answer(101, {out: 2000}), 11);
   h.addGap(12);
+  equal([h.newest('out'), h.last.time], [null, 101], 'rate in the gap, and the last that was heard');
   h.add(answer(104, {start: 103, out: 50}), 14);
   equal(h.columns.out, [null, 1000, null, null], 'rates');
   h.add(answer(105, {start: 103, out: 150}), 15);

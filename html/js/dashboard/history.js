@@ -41,8 +41,9 @@ export class History {
     this.snapshots = []; // of each row; undefined where the broker did not answer
   }
 
+  /** The newest answer, however long ago. */
   get last() {
-    return this.snapshots.at(-1);
+    return this.snapshots.findLast(Boolean);
   }
 
   #add(time, snapshot, valueOf) {

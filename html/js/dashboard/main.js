@@ -72,7 +72,7 @@ function onDown(sentence, since) {
   history.addGap(Date.now() / 1000);
   status('broker unreachable', 'bad');
   $('alert').hidden = false;
-  setText($('alert'), `The broker cannot be reached (${sentence}) since ${new Date(since).toTimeString().slice(0, 8)}. `
+  setText($('alert'), `The broker cannot be reached since ${new Date(since).toTimeString().slice(0, 8)}: ${sentence}. `
     + 'This page keeps trying; what it shows is from before.');
   document.body.classList.add('stale');
   if (!view.paused && !document.hidden) draw();
