@@ -45,6 +45,8 @@ enum qms_verdict {
     QMS_PASS,   /* no objection; the next module is asked */
     QMS_ACCEPT, /* on_hello only: the credential is good; the other authenticators are asked
                    with `auth all` only */
+    QMS_LATER,  /* on_hello of an authenticator only: it asks elsewhere, calls qms_hello_resume
+                   when it knows, and is asked again then */
     QMS_DELAY,  /* on_data only: credit for these bytes no earlier than *retry_at */
     QMS_REJECT  /* refused, by struct qms_refusal; nobody else is asked */
 };
@@ -167,6 +169,10 @@ struct qms_module {
     /** Each worker, after privileges are dropped.  stop accepts whatever start left. */
     qms_err (*worker_start)(void *worker, const void *conf, qms_time now);
     void (*worker_stop)(void *worker);
+    /** Once, between worker_start and worker_stop: the worker's loop, for a module that talks
+     * to others by itself.  `base` is libevent's struct event_base.  What it adds there must be
+     * gone when worker_stop returns. */
+    qms_err (*worker_loop)(void *worker, void *base);
     /** About once a second. */
     void (*worker_tick)(void *worker, const void *conf, qms_time now);
 
@@ -185,6 +191,10 @@ struct qms_module {
     enum qms_verdict (*on_hello)(void *peer_data, const void *conf, struct qms_peer *peer,
                                  const struct qms_credential *cred, qms_time now,
                                  struct qms_grant *grant, struct qms_refusal *why);
+    /** The answer that LATER promised is not wanted any more: the peer is gone, has waited as
+     * long as it may (hello_timeout), or the configuration has changed and on_hello begins
+     * anew. qms_hello_resume must not be called for it.  Modules that answer LATER have it. */
+    void (*on_hello_cancel)(void *peer_data);
     /** The peer was welcomed and has its id; on_peer_gone follows for each. */
     void (*on_peer)(void *worker, void *peer_data, const void *conf, struct qms_peer *peer,
                     qms_time now);
@@ -307,6 +317,18 @@ QMS_API struct qms_zone *qms_zone_declare(struct qms_diag *diag, const char *nam
  * configuration is being built, so in conf_load too. */
 QMS_API void *qms_zone_memory(const struct qms_zone *zone, size_t *size);
 
+/** Address and port of a TCP service, by name or number.  Names are resolved in the master
+ * while the configuration is built, and what a reload hands to workers is what the master
+ * found. `text`: numeric, at least 64 bytes.  QMS_E_CONFIG: the diagnostic is filled. */
+QMS_API QMS_MUST_CHECK qms_err qms_conf_resolve(struct qms_diag *diag, const char *host,
+                                                char *text, size_t size);
+/** What an authenticator has promised by LATER is known: it is asked again, with the same
+ * credential, in this turn of the loop or the next.  From any callback of the module or of the
+ * loop. */
+QMS_API void qms_hello_resume(struct qms_peer *peer);
+/** Worker memory of a module, for callbacks that are given a peer. */
+QMS_API void *qms_peer_module_worker(const struct qms_peer *peer,
+                                     const struct qms_module *module);
 /** Agent id; empty before on_peer for anonymous ones.  Lent while the peer lives. */
 QMS_API struct qms_bytes qms_peer_id(const struct qms_peer *peer);
 QMS_API const char *qms_peer_carrier(const struct qms_peer *peer); /* "quic", "webtransport" */

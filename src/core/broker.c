@@ -106,6 +106,11 @@ struct qms_broker *qms_broker_new(struct qms_conf *conf, qms_time now, struct qm
     return b;
 }
 
+qms_err qms_broker_loop(struct qms_broker *b, void *base, const char **failed)
+{
+    return qms_chain_loop(&b->chain, base, failed);
+}
+
 void qms_broker_use_stats(struct qms_broker *b, struct qms_stats_page *page)
 {
     qms_stats_unregister(b->stats);

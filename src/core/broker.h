@@ -40,6 +40,8 @@ size_t qms_broker_snapshots(const struct qms_broker *b);
 /** The mesh's turn: sends what the broker gathered for other workers.  Whether one of them was
  * lost. */
 bool qms_broker_flush_mesh(struct qms_broker *b);
+/** Gives the loop to modules that want it.  `*failed` names the module. */
+QMS_MUST_CHECK qms_err qms_broker_loop(struct qms_broker *b, void *base, const char **failed);
 /** All links must be closed (or their carrier stopped) before. */
 void qms_broker_free(struct qms_broker *b);
 

@@ -41,6 +41,7 @@ struct qms_broker {
     uint64_t reloads;       /* configurations that were put in force */
     struct qms_list watches, watches_due; /* all, and those with something to tell */
     size_t peer_count, route_count, admitted;
+    size_t waiting;       /* peers with `wait` */
     uint64_t peer_number; /* of the newest peer */
     qms_time now;         /* of the newest turn or event */
     qms_time tick_at;
@@ -78,6 +79,7 @@ struct qms_peer {
     char *scopes;       /* NULL: none */
     struct qms_limits granted;
     unsigned auth_failures;
+    struct qms_hello_wait *wait; /* a credential that is answered later; NULL: none */
     qms_time connected_at;
     /* STATS_REQUEST by interval: one at a time, a new one replaces it. */
     uint64_t stats_req;

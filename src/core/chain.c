@@ -146,7 +146,7 @@ static bool others_pass(const struct qms_chain *c, const struct qms_server_conf 
     return true;
 }
 
-/* One authenticator's word: ACCEPT, PASS, or REJECT with `why` filled. */
+/* One authenticator's word: ACCEPT, PASS, LATER, or REJECT with `why` filled. */
 static enum qms_verdict ask(const struct qms_chain *c, const struct qms_server_conf *server,
                             size_t i, struct qms_peer *peer, uint8_t *peer_data,
                             const struct qms_credential *cred, qms_time now,
@@ -168,35 +168,78 @@ static enum qms_verdict ask(const struct qms_chain *c, const struct qms_server_c
     return v;
 }
 
-bool qms_chain_hello(const struct qms_chain *c, const struct qms_server_conf *server,
-                     struct qms_peer *peer, uint8_t *peer_data,
-                     const struct qms_credential *cred, qms_time now,
-                     struct qms_chain_auth *out, struct qms_refusal *why)
+static void fail(struct qms_chain_hello *at, const char *label)
 {
-    *out = (struct qms_chain_auth){0};
-    if (!others_pass(c, server, peer, peer_data, cred, now, why)) {
-        return false;
+    if (!at->failed) {
+        (void)refuse(&at->auth, &at->why, label);
+        at->failed = true;
     }
-    for (size_t k = 0; server->auth_mode != QMS_AUTH_MODE_OFF && k < server->auth_count; k++) {
-        size_t i = index_of(c, server->auth[k]);
-        if (i == c->count || c->modules[i]->on_hello == NULL) {
-            return refuse(out, why, "no_authenticator");
-        }
-        enum qms_verdict v = ask(c, server, i, peer, peer_data, cred, now, out, why);
-        if (v == QMS_REJECT) {
-            return refuse(out, why, why->label != NULL ? why->label : c->modules[i]->name);
-        }
-        if (v == QMS_ACCEPT && server->auth_mode == QMS_AUTH_MODE_ANY) {
-            return true;
-        }
-        if (v != QMS_ACCEPT && server->auth_mode == QMS_AUTH_MODE_ALL) {
-            break;
-        }
+}
+
+/* One step along the list.  PASS: on to the next. */
+static enum qms_verdict step(const struct qms_chain *c, const struct qms_server_conf *server,
+                             struct qms_peer *peer, uint8_t *peer_data,
+                             const struct qms_credential *cred, qms_time now,
+                             struct qms_chain_hello *at)
+{
+    bool all = server->auth_mode == QMS_AUTH_MODE_ALL;
+    struct qms_refusal why;
+
+    at->asked = index_of(c, server->auth[at->next]);
+    at->waiting = false;
+    if (at->asked == c->count || c->modules[at->asked]->on_hello == NULL) {
+        fail(at, "no_authenticator");
+        return QMS_REJECT;
     }
-    if (qms_chain_still_authenticated(c, server, out->accepted)) {
-        return true;
+    const struct qms_module *m = c->modules[at->asked];
+    if (at->failed && m->on_hello_cancel != NULL) {
+        return QMS_PASS; /* nobody else is troubled with a credential that is bad already */
     }
-    return refuse(out, why, cred->scheme == 0 ? "no_credential" : "not_recognized");
+    enum qms_verdict v = ask(c, server, at->asked, peer, peer_data, cred, now, &at->auth, &why);
+    if (v == QMS_LATER) {
+        at->waiting = true;
+        return v;
+    }
+    if (v == QMS_REJECT) {
+        fail(at, why.label != NULL ? why.label : m->name);
+    } else if (v != QMS_ACCEPT && all) {
+        fail(at, cred->scheme == 0 ? "no_credential" : "not_recognized");
+    }
+    /* With `all` everybody is asked whatever the others say: how long it takes tells nothing.
+     */
+    return all ? QMS_PASS : v;
+}
+
+enum qms_verdict qms_chain_hello(const struct qms_chain *c,
+                                 const struct qms_server_conf *server, struct qms_peer *peer,
+                                 uint8_t *peer_data, const struct qms_credential *cred,
+                                 qms_time now, struct qms_chain_hello *at)
+{
+    if (!at->begun && !others_pass(c, server, peer, peer_data, cred, now, &at->why)) {
+        return QMS_REJECT;
+    }
+    at->begun = true;
+    while (server->auth_mode != QMS_AUTH_MODE_OFF && at->next < server->auth_count) {
+        enum qms_verdict v = step(c, server, peer, peer_data, cred, now, at);
+        if (v != QMS_PASS) {
+            return v;
+        }
+        at->next++;
+    }
+    if (!at->failed && qms_chain_still_authenticated(c, server, at->auth.accepted)) {
+        return QMS_ACCEPT;
+    }
+    fail(at, cred->scheme == 0 ? "no_credential" : "not_recognized");
+    return QMS_REJECT;
+}
+
+void qms_chain_hello_cancel(const struct qms_chain *c, struct qms_chain_hello *at,
+                            uint8_t *peer_data)
+{
+    if (at->waiting) {
+        c->modules[at->asked]->on_hello_cancel(peer_data + c->peer_at[at->asked]);
+    }
+    *at = (struct qms_chain_hello){0};
 }
 
 bool qms_chain_still_authenticated(const struct qms_chain *c,

@@ -38,6 +38,16 @@ QMS_MUST_CHECK qms_err qms_chain_init(struct qms_chain *c,
                                       const struct qms_module *const *modules, size_t count);
 void qms_chain_fini(struct qms_chain *c);
 
+/* A credential on its way through the `auth` list; zeroed: at the beginning. */
+struct qms_chain_hello {
+    bool begun;   /* those who only object were asked */
+    bool failed;  /* with `all`: one has refused; the rest is asked for the time it takes */
+    bool waiting; /* module `asked` answers later */
+    size_t next, asked;     /* place in the list; number of the module */
+    struct qms_refusal why; /* of the first that refused */
+    struct qms_chain_auth auth;
+};
+
 /** worker_start of all; after a failure those that were started are stopped.  `*failed` names
  * the module. */
 QMS_MUST_CHECK qms_err qms_chain_start(struct qms_chain *c, const struct qms_conf *conf,
@@ -51,12 +61,19 @@ bool qms_chain_connect(struct qms_chain *c, const struct qms_server_conf *server
 void qms_chain_disconnect(struct qms_chain *c, const struct qms_server_conf *server,
                           const void *remote, qms_time now);
 
-/** Whether the credential is good by the server's `auth` list.  Refusals of authenticators all
- * read alike; only why->label differs. */
-bool qms_chain_hello(const struct qms_chain *c, const struct qms_server_conf *server,
-                     struct qms_peer *peer, uint8_t *peer_data,
-                     const struct qms_credential *cred, qms_time now,
-                     struct qms_chain_auth *out, struct qms_refusal *why);
+/** worker_loop of all.  `*failed` names the module. */
+QMS_MUST_CHECK qms_err qms_chain_loop(struct qms_chain *c, void *base, const char **failed);
+/** ACCEPT: the credential is good by the server's `auth` list, at->auth says what is granted.
+ * REJECT: at->why says why; refusals of authenticators all read alike, only the label differs.
+ * LATER: an authenticator asks elsewhere; called again with the same arguments it goes on where
+ * it was, and qms_chain_hello_cancel ends it. */
+enum qms_verdict qms_chain_hello(const struct qms_chain *c,
+                                 const struct qms_server_conf *server, struct qms_peer *peer,
+                                 uint8_t *peer_data, const struct qms_credential *cred,
+                                 qms_time now, struct qms_chain_hello *at);
+/** Back to the beginning; a module that was to answer later hears that it need not. */
+void qms_chain_hello_cancel(const struct qms_chain *c, struct qms_chain_hello *at,
+                            uint8_t *peer_data);
 /** Whether modules that accepted a peer once satisfy the server's `auth` list. */
 bool qms_chain_still_authenticated(const struct qms_chain *c,
                                    const struct qms_server_conf *server, uint64_t accepted);

@@ -69,6 +69,19 @@ qms_err qms_chain_start(struct qms_chain *c, const struct qms_conf *conf, qms_ti
     return QMS_OK;
 }
 
+qms_err qms_chain_loop(struct qms_chain *c, void *base, const char **failed)
+{
+    qms_err err = QMS_OK;
+
+    for (size_t i = 0; err == QMS_OK && i < c->count; i++) {
+        if (c->modules[i]->worker_loop != NULL) {
+            *failed = c->modules[i]->name;
+            err = c->modules[i]->worker_loop(c->worker[i], base);
+        }
+    }
+    return err;
+}
+
 void qms_chain_stop(struct qms_chain *c)
 {
     stop_first(c, c->count);

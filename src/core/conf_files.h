@@ -11,9 +11,10 @@
 #define QMS_CONF_FILE_MAX ((size_t)16 << 20)
 
 enum qms_conf_file_kind {
-    QMS_CONF_FILE_TEXT = 1,    /* name: absolute path; data: content */
-    QMS_CONF_FILE_GLOB = 2,    /* name: pattern; data: matching paths, each ended by NUL */
-    QMS_CONF_FILE_IDENTITY = 3 /* name: of the tls block; data: see conf_pack.c */
+    QMS_CONF_FILE_TEXT = 1,     /* name: absolute path; data: content */
+    QMS_CONF_FILE_GLOB = 2,     /* name: pattern; data: matching paths, each ended by NUL */
+    QMS_CONF_FILE_IDENTITY = 3, /* name: of the tls block; data: see conf_pack.c */
+    QMS_CONF_FILE_ADDRESS = 4   /* name: of a host; data: its address as text */
 };
 
 struct qms_conf_file {

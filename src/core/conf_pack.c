@@ -128,7 +128,7 @@ static qms_err unpack_one(struct qms_conf_files *files, struct reader *r)
     struct qms_bytes name = take(r, name_len), data = take(r, len);
 
     if (r->broken || kind.data[0] < QMS_CONF_FILE_TEXT ||
-        kind.data[0] > QMS_CONF_FILE_IDENTITY || memchr(name.data, 0, name.len) != NULL) {
+        kind.data[0] > QMS_CONF_FILE_ADDRESS || memchr(name.data, 0, name.len) != NULL) {
         return QMS_E_CONFIG;
     }
     const char *text = qms_arena_strndup(files->arena, (const char *)name.data, name.len);

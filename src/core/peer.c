@@ -155,6 +155,7 @@ static void run_due(struct qms_peer *p, qms_time now)
     if (qms_session_next_at(p->session) <= now) {
         qms_session_expire(p->session, now);
     }
+    qms_peer_wait_due(p, now);
     if (p->state == QMS_PEER_WELCOMED && p->expire_at <= now) {
         qms_peer_close(p, QMS_CODE_EXPIRED, "credentials have expired");
     }
@@ -171,7 +172,7 @@ void qms_peer_rearm(struct qms_peer *p, qms_time now)
     }
     run_due(p, now);
 
-    qms_time at = qms_session_next_at(p->session);
+    qms_time at = earliest(qms_session_next_at(p->session), qms_peer_wait_at(p));
     if (p->state == QMS_PEER_WELCOMED) {
         at = earliest(at, p->expire_at);
         at = p->stats_every != 0 ? earliest(at, p->stats_at) : at;
@@ -220,6 +221,7 @@ void qms_peer_close(struct qms_peer *p, uint8_t code, const char *reason)
     }
     p->state = QMS_PEER_CLOSING;
     p->close_code = code;
+    qms_peer_wait_drop(p);
     qms_peer_leave_directory(p);
     qms_session_close(p->session, code, reason);
 }
@@ -251,6 +253,7 @@ static void on_closed(struct qms_session *s, const struct qms_link_close *why)
     struct qms_broker *b = p->broker;
     qms_time now = qms_peer_now(p);
 
+    qms_peer_wait_drop(p);
     qms_peer_leave_directory(p);
     last_look(p);
     p->link = NULL;

@@ -52,6 +52,15 @@ void qms_peer_watch(struct qms_peer *p);
 void qms_peer_on_hello(struct qms_session *s, const struct qms_control *hello);
 /** AUTH on a living connection. */
 void qms_peer_auth(struct qms_peer *p, const struct qms_control *msg);
+/* What came of a HELLO or an AUTH (`req`), at once or later. */
+struct qms_hello_asked {
+    bool is_auth;
+    uint64_t req;
+    struct qms_credential cred;
+};
+void qms_peer_answered(struct qms_peer *p, const struct qms_hello_asked *asked,
+                       enum qms_verdict verdict, const struct qms_chain_hello *at,
+                       qms_time now);
 /** Asks the modules again under a new configuration; closes the peer that is not welcome. */
 void qms_peer_reload(struct qms_peer *p, qms_time now);
 /** Withdraws its claim in the directory. */
@@ -71,6 +80,18 @@ void qms_peer_leave_rooms(struct qms_peer *p, bool groups_only);
  * published to last. */
 uint64_t qms_peer_publication(struct qms_peer *p, struct qms_bytes topic);
 void qms_peer_forget_publications(struct qms_peer *p);
+
+/* peer_wait.c */
+/** Asks the authenticators; qms_peer_answered follows, within the call or later. */
+void qms_peer_ask(struct qms_peer *p, const struct qms_hello_asked *asked, qms_time now);
+/** When it must be looked at; QMS_NEVER: nothing is waited for. */
+qms_time qms_peer_wait_at(const struct qms_peer *p);
+/** Goes on when it was resumed, ends it when it has waited as long as it may. */
+void qms_peer_wait_due(struct qms_peer *p, qms_time now);
+/** The configuration has changed: from the beginning. */
+void qms_peer_wait_again(struct qms_peer *p);
+/** The answer is not wanted any more; nothing without one. */
+void qms_peer_wait_drop(struct qms_peer *p);
 
 /* peer_control.c */
 void qms_peer_on_control(struct qms_session *s, const struct qms_control *msg);

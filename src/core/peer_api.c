@@ -23,6 +23,18 @@ const void *qms_peer_address(const struct qms_peer *peer)
     return remote != NULL ? (const void *)remote : (const void *)&peer->address;
 }
 
+void *qms_peer_module_worker(const struct qms_peer *peer, const struct qms_module *module)
+{
+    const struct qms_chain *c = &peer->broker->chain;
+
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->modules[i] == module) {
+            return c->worker[i];
+        }
+    }
+    return NULL;
+}
+
 const void *qms_peer_validated_address(const struct qms_peer *peer)
 {
     return peer->link != NULL ? (const void *)qms_link_validated_remote(peer->link)

@@ -146,13 +146,13 @@ static void introduce(struct qms_peer *p, qms_time now)
 }
 
 /* The credential was good: id, claim, WELCOME. */
-static void admit(struct qms_peer *p, const struct qms_control *hello,
+static void admit(struct qms_peer *p, struct qms_bytes asked_for,
                   const struct qms_chain_auth *auth, qms_time now)
 {
     if (auth->id_len > 0) {
         set_id(p, qms_str(auth->id, auth->id_len));
-    } else if (hello->u.hello.agent_id.len > 0) {
-        set_id(p, hello->u.hello.agent_id);
+    } else if (asked_for.len > 0) {
+        set_id(p, asked_for);
     } else {
         assign_id(p);
     }
@@ -185,28 +185,37 @@ static void count_failure(struct qms_peer *p, const char *what, const struct qms
 void qms_peer_on_hello(struct qms_session *s, const struct qms_control *hello)
 {
     struct qms_peer *p = qms_session_user(s);
-    qms_time now = qms_peer_now(p);
-    struct qms_credential cred = {hello->u.hello.auth_scheme, hello->u.hello.auth,
-                                  hello->u.hello.agent_id};
-    struct qms_chain_auth auth;
-    struct qms_refusal why;
+    const struct qms_hello_asked asked = {
+        .cred = {hello->u.hello.auth_scheme, hello->u.hello.auth, hello->u.hello.agent_id}};
+    struct qms_bytes id = asked.cred.agent_id;
 
     qms_peer_touch(p);
-    if (p->state != QMS_PEER_GREETING) {
+    if (p->state != QMS_PEER_GREETING || p->wait != NULL) {
         return;
     }
-    qms_peer_debug(p, "HELLO scheme=%llu asked=%.*s", (unsigned long long)cred.scheme,
-                   (int)cred.agent_id.len,
-                   cred.agent_id.len > 0 ? (const char *)cred.agent_id.data : "");
+    qms_peer_debug(p, "HELLO scheme=%llu asked=%.*s", (unsigned long long)asked.cred.scheme,
+                   (int)id.len, id.len > 0 ? (const char *)id.data : "");
     if (p->broker->draining) {
         refuse(p, QMS_CODE_GOING_AWAY, 0, "shutting down");
-    } else if (qms_chain_hello(&p->broker->chain, qms_peer_server(p), p, p->module_data, &cred,
-                               now, &auth, &why)) {
-        admit(p, hello, &auth, now);
+        return;
+    }
+    qms_peer_ask(p, &asked, qms_peer_now(p));
+}
+
+static void hello_answered(struct qms_peer *p, const struct qms_credential *cred,
+                           enum qms_verdict verdict, const struct qms_chain_hello *at,
+                           qms_time now)
+{
+    const struct qms_refusal *why = &at->why;
+
+    if (verdict != QMS_ACCEPT) {
+        count_failure(p, "HELLO", why);
+        refuse(p, (uint8_t)why->code, why->retry_after_ms,
+               why->reason != NULL ? why->reason : "refused");
+    } else if (p->broker->draining) {
+        refuse(p, QMS_CODE_GOING_AWAY, 0, "shutting down");
     } else {
-        count_failure(p, "HELLO", &why);
-        refuse(p, (uint8_t)why.code, why.retry_after_ms,
-               why.reason != NULL ? why.reason : "refused");
+        admit(p, cred->agent_id, &at->auth, now);
     }
 }
 
@@ -223,29 +232,46 @@ static void reply(struct qms_peer *p, uint64_t req, uint64_t status)
 
 void qms_peer_auth(struct qms_peer *p, const struct qms_control *msg)
 {
-    qms_time now = qms_peer_now(p);
-    struct qms_credential cred = {msg->u.auth.scheme, msg->u.auth.token,
-                                  qms_str(p->id, p->id_len)};
-    struct qms_chain_auth auth;
-    struct qms_refusal why;
+    const struct qms_hello_asked asked = {
+        .is_auth = true,
+        .req = msg->u.auth.req,
+        .cred = {msg->u.auth.scheme, msg->u.auth.token, qms_str(p->id, p->id_len)}};
 
-    if (!qms_chain_hello(&p->broker->chain, qms_peer_server(p), p, p->module_data, &cred, now,
-                         &auth, &why)) {
-        count_failure(p, "AUTH", &why);
+    if (p->wait != NULL) {
+        reply(p, msg->u.auth.req, QMS_CODE_BUSY); /* one at a time */
+        return;
+    }
+    qms_peer_ask(p, &asked, qms_peer_now(p));
+}
+
+static void auth_answered(struct qms_peer *p, uint64_t req, enum qms_verdict verdict,
+                          const struct qms_chain_hello *at, qms_time now)
+{
+    if (verdict != QMS_ACCEPT) {
+        count_failure(p, "AUTH", &at->why);
         if (++p->auth_failures >= AUTH_FAILURES_MAX) {
             qms_peer_close(p, QMS_CODE_UNAUTHENTICATED, "authentication failed");
         } else {
-            reply(p, msg->u.auth.req, why.code);
+            reply(p, req, at->why.code);
         }
         return;
     }
     if (qms_peer_server(p)->auth_mode == QMS_AUTH_MODE_OFF) {
-        reply(p, msg->u.auth.req, QMS_CODE_OK);
+        reply(p, req, QMS_CODE_OK);
         return;
     }
-    p->accepted = auth.accepted;
-    reply(p, msg->u.auth.req,
-          apply_grant(p, &auth, now) == QMS_OK ? QMS_CODE_OK : QMS_CODE_INTERNAL);
+    p->accepted = at->auth.accepted;
+    reply(p, req, apply_grant(p, &at->auth, now) == QMS_OK ? QMS_CODE_OK : QMS_CODE_INTERNAL);
+}
+
+void qms_peer_answered(struct qms_peer *p, const struct qms_hello_asked *asked,
+                       enum qms_verdict verdict, const struct qms_chain_hello *at, qms_time now)
+{
+    if (asked->is_auth) {
+        auth_answered(p, asked->req, verdict, at, now);
+    } else {
+        hello_answered(p, &asked->cred, verdict, at, now);
+    }
 }
 
 void qms_peer_reload(struct qms_peer *p, qms_time now)
@@ -256,6 +282,7 @@ void qms_peer_reload(struct qms_peer *p, qms_time now)
     struct qms_chain_auth auth;
     struct qms_refusal why;
 
+    qms_peer_wait_again(p);
     if (p->state != QMS_PEER_WELCOMED) {
         return;
     }

@@ -160,7 +160,13 @@ static qms_err start_parts(struct qms_worker *w, const struct qms_worker_start *
     if (w->broker == NULL) {
         return QMS_E_CONFIG;
     }
-    qms_err err = qms_worker_mesh_start(w, start, diag);
+    const char *failed = "";
+    qms_err err = qms_broker_loop(w->broker, w->base, &failed);
+    if (err != QMS_OK) {
+        qms_diag_error(diag, "The module %s could not start: %s", failed, qms_strerror(err));
+        return err;
+    }
+    err = qms_worker_mesh_start(w, start, diag);
     if (err != QMS_OK) {
         return err;
     }

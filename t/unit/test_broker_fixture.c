@@ -202,11 +202,42 @@ static const struct qms_module module_key = {
     .on_reload = key_reload,
     .on_open = key_open,
 };
-static const struct qms_module *const modules[] = {&module_one, &module_key};
+/* "auth_slow" says what the probe says, and LATER until the test has decided. */
+static enum qms_verdict slow_hello(void *peer_data, const void *conf, struct qms_peer *peer,
+                                   const struct qms_credential *cred, qms_time now,
+                                   struct qms_grant *grant, struct qms_refusal *why)
+{
+    (void)peer_data, (void)conf, (void)now;
+    if (cred->scheme == 0) {
+        return QMS_PASS;
+    }
+    probe.slow_asked++;
+    if (probe.slow == QMS_LATER) {
+        probe.slow_peer = peer;
+        return QMS_LATER;
+    }
+    assert_int_equal(cred->bytes.len, 4); /* the same as when it was asked first */
+    grant->scopes = "slow";
+    *why = (struct qms_refusal){QMS_CODE_FORBIDDEN, 9, "tells too much", "bad_slow"};
+    return probe.slow;
+}
+static void slow_cancel(void *peer_data)
+{
+    (void)peer_data;
+    probe.slow_cancels++;
+}
+static const struct qms_module module_slow = {
+    .abi = QMS_MODULE_ABI,
+    .name = "auth_slow",
+    .authenticator = true,
+    .on_hello = slow_hello,
+    .on_hello_cancel = slow_cancel,
+};
+static const struct qms_module *const modules[] = {&module_one, &module_key, &module_slow};
 
 /* ---- configuration ---- */
 
-static const struct qms_conf_env env = {.prefix = "/c", .modules = modules, .module_count = 2};
+static const struct qms_conf_env env = {.prefix = "/c", .modules = modules, .module_count = 3};
 
 struct qms_conf *fixture_conf(const char *quic, const char *server)
 {

@@ -75,6 +75,9 @@ struct probe {
     uint64_t delay_for;      /* on_data answers DELAY for so long; 0: PASS */
     uint64_t bytes_a_second; /* or by what the bytes cost; 0: nothing */
     qms_time paid_at;
+    enum qms_verdict slow; /* what auth_slow says */
+    struct qms_peer *slow_peer;
+    int slow_asked, slow_cancels;
     uint8_t reject_byte; /* on_data refuses payload with it; 0: none */
     int fins;            /* ends of data that on_data saw */
     bool reject_open, reject_datagram, reject_reload, reject_connect;

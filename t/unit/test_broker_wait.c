@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* Credentials that an authenticator answers later. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "qms_test.h"
+#include "test_broker_fixture.h"
+
+static int start(void **state, const char *quic, const char *server)
+{
+    struct broker_fixture *f = calloc(1, sizeof(*f));
+
+    assert_non_null(f);
+    fixture_start(f, quic, server);
+    probe.slow = QMS_LATER;
+    *state = f;
+    return 0;
+}
+
+static int setup(void **state)
+{
+    return start(state, NULL, "auth any slow;");
+}
+
+static int setup_any(void **state)
+{
+    return start(state, NULL, "auth any slow key;");
+}
+
+static int setup_all(void **state)
+{
+    return start(state, NULL, "auth all key slow;");
+}
+
+static int setup_few(void **state)
+{
+    return start(state, "max_half_open 1;", "auth any slow;");
+}
+
+static int teardown(void **state)
+{
+    fixture_stop(*state);
+    free(*state);
+    return 0;
+}
+
+static uint64_t failures(const struct broker_fixture *f, const char *label)
+{
+    return qms_stats_label_get(qms_broker_stats(f->broker), QMS_F_AUTH_FAILED, label);
+}
+
+static void decide(struct broker_fixture *f, enum qms_verdict v)
+{
+    probe.slow = v;
+    qms_hello_resume(probe.slow_peer);
+    settle(f);
+}
+
+static void an_agent_waits_and_is_let_in(void **state)
+{
+    struct broker_fixture *f = *state;
+    struct agent *a = agent_connect(f, "alice", "good");
+
+    assert_false(a->welcomed);
+    assert_int_equal(a->refused, -1);
+    assert_int_equal(probe.slow_asked, 1);
+    /* A stream that it opens meanwhile is held. */
+    struct stream *st = agent_open(a, QMS_KIND_SERVICE, "echo", true, 9);
+    stream_write(st, "early");
+    advance(f, QMS_SECOND);
+    assert_int_equal(st->result, -1);
+    decide(f, QMS_ACCEPT);
+    assert_true(a->welcomed);
+    assert_string_equal(a->id, "alice");
+    assert_int_equal(st->received, 5);
+    assert_int_equal(probe.slow_asked, 2);
+    assert_int_equal(probe.slow_cancels, 0);
+}
+
+static void a_late_refusal_reads_like_every_other(void **state)
+{
+    struct broker_fixture *f = *state;
+    struct agent *a = agent_connect(f, "alice", "good");
+    struct agent *none = agent_connect(f, "bob", NULL);
+
+    decide(f, QMS_REJECT);
+    assert_int_equal(a->refused, QMS_CODE_UNAUTHENTICATED);
+    assert_string_equal(a->close_reason, none->close_reason);
+    assert_int_equal(failures(f, "bad_slow"), 1);
+}
+
+static void waiting_ends_after_the_time_for_hello(void **state)
+{
+    struct broker_fixture *f = *state;
+    struct agent *a = agent_connect(f, "alice", "good");
+
+    advance(f, 4 * QMS_SECOND);
+    assert_int_equal(a->refused, -1);
+    assert_int_equal(probe.slow_cancels, 0);
+    advance(f, 2 * QMS_SECOND);
+    assert_int_equal(a->refused, QMS_CODE_UNAUTHENTICATED);
+    assert_int_equal(probe.slow_cancels, 1);
+    assert_int_equal(failures(f, "timeout"), 1);
+}
+
+static void an_agent_that_leaves_cancels_the_question(void **state)
+{
+    struct broker_fixture *f = *state;
+    struct agent *a = agent_connect(f, "alice", "good");
+
+    agent_die(a);
+    settle(f);
+    assert_int_equal(probe.slow_cancels, 1);
+    assert_int_equal(probe.frees, 1);
+    assert_int_equal(qms_broker_peer_count(f->broker), 0);
+}
+
+static void with_any_the_rest_is_asked_when_it_passes(void **state)
+{
+    struct broker_fixture *f = *state;
+    struct agent *a = agent_connect(f, "alice", "good");
+
+    decide(f, QMS_PASS);
+    assert_true(a->welcomed);
+    struct agent *b = agent_connect(f, "bob", "evil");
+    assert_int_equal(b->refused, QMS_CODE_UNAUTHENTICATED);
+    assert_int_equal(failures(f, "bad_key"), 1);
+}
+
+static void with_all_nobody_is_asked_about_what_is_bad_already(void **state)
+{
+    struct broker_fixture *f = *state;
+    struct agent *a = agent_connect(f, "alice", "evil");
+
+    assert_int_equal(a->refused, QMS_CODE_UNAUTHENTICATED);
+    assert_int_equal(probe.slow_asked, 0);
+    a = agent_connect(f, "alice", "good");
+    assert_int_equal(probe.slow_asked, 1);
+    decide(f, QMS_ACCEPT);
+    assert_true(a->welcomed);
+}
+
+static void those_who_wait_are_bounded(void **state)
+{
+    struct broker_fixture *f = *state;
+    struct agent *first = agent_connect(f, "alice", "good");
+    struct qms_peer *peer = probe.slow_peer;
+    struct agent *second = agent_connect(f, "bob", "good");
+
+    assert_int_equal(second->refused, QMS_CODE_BUSY);
+    assert_int_equal(probe.slow_cancels, 1);
+    assert_int_equal(failures(f, "too_many_waiting"), 1);
+    probe.slow_peer = peer;
+    decide(f, QMS_ACCEPT);
+    assert_true(first->welcomed);
+    probe.slow = QMS_LATER;
+    assert_int_equal(agent_connect(f, "carol", "good")->refused, -1);
+}
+
+static void auth_waits_too(void **state)
+{
+    struct broker_fixture *f = *state;
+    struct qms_control m = {.type = QMS_MSG_AUTH};
+
+    probe.slow = QMS_ACCEPT;
+    struct agent *a = agent_connect(f, "alice", "good");
+    assert_true(a->welcomed);
+    probe.slow = QMS_LATER;
+    m.u.auth.scheme = QMS_AUTH_TOKEN;
+    m.u.auth.token = qms_str("good", 4);
+    for (m.u.auth.req = 1; m.u.auth.req <= 2; m.u.auth.req++) {
+        assert_int_equal(qms_session_send(a->s, &m), QMS_OK);
+    }
+    settle(f);
+    /* One at a time. */
+    assert_int_equal(a->replies[1], 0);
+    assert_int_equal(a->replies[2], QMS_CODE_BUSY + 1);
+    decide(f, QMS_ACCEPT);
+    assert_int_equal(a->replies[1], QMS_CODE_OK + 1);
+    assert_false(a->closed);
+}
+
+static void a_reload_begins_anew(void **state)
+{
+    struct broker_fixture *f = *state;
+    struct agent *a = agent_connect(f, "alice", "good");
+    struct qms_conf *conf = fixture_conf(NULL, "auth any key;");
+
+    qms_broker_reload(f->broker, conf, fixture_now(f));
+    qms_conf_unref(f->conf);
+    f->conf = conf;
+    settle(f);
+    assert_int_equal(probe.slow_cancels, 1);
+    assert_true(a->welcomed);
+}
+
+#define WITH(test, start) cmocka_unit_test_setup_teardown(test, start, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        QMS_TEST(an_agent_waits_and_is_let_in),
+        QMS_TEST(a_late_refusal_reads_like_every_other),
+        QMS_TEST(waiting_ends_after_the_time_for_hello),
+        QMS_TEST(an_agent_that_leaves_cancels_the_question),
+        WITH(with_any_the_rest_is_asked_when_it_passes, setup_any),
+        WITH(with_all_nobody_is_asked_about_what_is_bad_already, setup_all),
+        WITH(those_who_wait_are_bounded, setup_few),
+        QMS_TEST(auth_waits_too),
+        QMS_TEST(a_reload_begins_anew),
+    };
+    return cmocka_run_group_tests_name("broker_wait", tests, NULL, NULL);
+}
