@@ -109,6 +109,7 @@ struct qms_conf {
     const char *pid_file, *error_log, *state_dir; /* absolute; error_log may be "stderr" */
     enum qms_log_level log_level;
     uint64_t daemon;
+    uint64_t seccomp;
     uint64_t worker_processes, worker_connections, worker_shutdown_for /* ns */;
     uint64_t udp_rcvbuf, udp_sndbuf, udp_gso;
     uint64_t steering; /* enum qms_steering */

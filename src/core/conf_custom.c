@@ -2,6 +2,7 @@
 /* Directives of a small grammar of their own, `listen` apart (conf_listen.c). */
 #include "core/conf_custom.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,6 +31,15 @@ qms_err qms_conf_set_user(void *object, const struct qms_directive *d, int argc,
     return QMS_OK;
 }
 
+/* Those that this process may run on, as a container or taskset has it. */
+static uint64_t processors(void)
+{
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+
+    return count < 1 ? 1 : count > QMS_WORKERS_MAX ? QMS_WORKERS_MAX : (uint64_t)count;
+}
+
 qms_err qms_conf_set_worker_processes(void *object, const struct qms_directive *d, int argc,
                                       const char *const *argv, struct qms_diag *diag)
 {
@@ -37,7 +47,7 @@ qms_err qms_conf_set_worker_processes(void *object, const struct qms_directive *
 
     (void)argc;
     if (strcmp(argv[0], "auto") == 0) {
-        conf->worker_processes = 1;
+        conf->worker_processes = processors();
         return QMS_OK;
     }
     return qms_conf_scalar(d, QMS_D_NUMBER, argv[0], diag, &conf->worker_processes);

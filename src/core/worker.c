@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "core/diag.h"
 #include "core/privileges.h"
+#include "core/seccomp.h"
 #include "core/worker_channel.h"
 #include "core/worker_i.h"
 
@@ -222,6 +223,9 @@ int qms_worker_run(const struct qms_worker_start *start)
     qms_err err = qms_privileges_drop(w.conf, &diag);
     err = err == QMS_OK ? start_loop(&w, &diag) : err;
     err = err == QMS_OK ? start_parts(&w, start, &diag) : err;
+    if (err == QMS_OK && w.conf->seccomp != 0) {
+        err = qms_seccomp_apply(&diag);
+    }
     if (err == QMS_OK) {
         qms_channel_say(w.channel, QMS_ORDER_READY, "");
         loop(&w);

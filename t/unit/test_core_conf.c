@@ -2,6 +2,7 @@
 /* Values, defaults, includes, inheritance and packing; errors are in test_core_conf_errors.c.
  */
 #include <arpa/inet.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,10 @@ static void defaults_hold_where_nothing_is_written(void **state)
     conf_is(f, QUIC(""));
     const struct qms_conf *c = f->conf;
 
-    assert_int_equal(c->worker_processes, 1);
+    cpu_set_t set;
+    assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
+    assert_int_equal(c->worker_processes, CPU_COUNT(&set));
+    assert_int_equal(c->seccomp, 1);
     assert_true(c->worker_shutdown_for == 1800 * QMS_SECOND);
     assert_string_equal(c->pid_file, "/run/quicms.pid");
     assert_string_equal(c->error_log, "stderr");
