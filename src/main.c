@@ -42,7 +42,8 @@ static const char usage[] =
     "  -t, --test             check the configuration and end\n"
     "  -T, --dump             check and print the whole configuration in force\n"
     "  -q, --quiet            with -t: only errors\n"
-    "  -s, --signal SIGNAL    stop, quit, reload or reopen: tell the running broker\n"
+    "  -s, --signal SIGNAL    stop, quit, reload, reopen, upgrade or retire:\n"
+    "                         tell the running broker\n"
     "      --cert-hash        print the SHA-256 of the certificate(s)\n"
     "      --document-directives  print doc/directives.md\n"
     "  -v, --version          version\n"
@@ -167,8 +168,9 @@ static void put(void *arg, const char *text)
     (void)fputs(text, arg);
 }
 
-/* Time that the broker gets to answer a reload. */
-#define RELOAD_WITHIN (5 * QMS_SECOND)
+/* Time that the broker gets to answer. */
+#define RELOAD_WITHIN  (5 * QMS_SECOND)
+#define UPGRADE_WITHIN (15 * QMS_SECOND)
 
 static int send_signal(const struct arguments *a, const struct qms_conf *conf,
                        struct qms_diag *diag)
@@ -176,8 +178,8 @@ static int send_signal(const struct arguments *a, const struct qms_conf *conf,
     static const struct {
         const char *name;
         int number;
-    } signals[] = {
-        {"stop", SIGTERM}, {"quit", SIGQUIT}, {"reload", SIGHUP}, {"reopen", SIGUSR1}};
+    } signals[] = {{"stop", SIGTERM},   {"quit", SIGQUIT},    {"reload", SIGHUP},
+                   {"reopen", SIGUSR1}, {"upgrade", SIGUSR2}, {"retire", SIGWINCH}};
 
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
         if (strcmp(signals[i].name, a->signal) != 0) {
@@ -185,13 +187,17 @@ static int send_signal(const struct arguments *a, const struct qms_conf *conf,
         }
         uint64_t before = qms_reload_answer_number(conf->pid_file);
         qms_err err = qms_pidfile_signal(conf->pid_file, signals[i].number, diag);
-        if (err == QMS_OK && signals[i].number == SIGHUP) {
-            err = qms_reload_answer_wait(conf->pid_file, before, RELOAD_WITHIN, diag);
+        qms_time within = signals[i].number == SIGHUP    ? RELOAD_WITHIN
+                          : signals[i].number == SIGUSR2 ? UPGRADE_WITHIN
+                                                         : 0;
+        if (err == QMS_OK && within > 0) {
+            err = qms_reload_answer_wait(conf->pid_file, before, within, diag);
         }
         return err == QMS_OK ? 0 : 1;
     }
-    qms_diag_error(diag, "\"%s\" is not a signal; it is stop, quit, reload or reopen.",
-                   a->signal);
+    qms_diag_error(
+        diag, "\"%s\" is not a signal; it is stop, quit, reload, reopen, upgrade or retire.",
+        a->signal);
     return 1;
 }
 
@@ -255,11 +261,11 @@ static int with_conf(const struct arguments *a, const struct qms_conf_env *env)
     return status;
 }
 
-static int run(const struct arguments *a, const struct qms_conf_env *env)
+static int run(const struct arguments *a, const struct qms_conf_env *env, char *const *argv)
 {
     switch (a->action) {
     case RUN:
-        return qms_master_run(a->conf_path, env);
+        return qms_master_run(a->conf_path, env, argv);
     case HELP:
         (void)fputs(usage, stdout);
         return 0;
@@ -302,7 +308,7 @@ int main(int argc, char **argv)
         .carrier = &qms_carrier_quic,
         .static_open = qms_static_open,
     };
-    int status = run(&a, &env);
+    int status = run(&a, &env, argv);
     qms_dynamic_fini(&dynamic);
     return status;
 }

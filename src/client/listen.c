@@ -74,7 +74,7 @@ static const struct qms_endpoint_events events = {
 
 static void source_stop(struct qms_listener *l)
 {
-    qms_endpoint_stop_accepting(qms_loop_endpoint_quic(l->source_data));
+    qms_endpoint_stop_accepting(qms_loop_endpoint_quic(l->source_data), false);
 }
 
 static void source_stats(const struct qms_listener *l, uint64_t *failed, uint64_t *sent,

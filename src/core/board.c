@@ -15,7 +15,7 @@
 #define WHOLE ((sizeof(struct qms_board_page) + PAGE - 1) / PAGE * PAGE)
 
 struct qms_board {
-    size_t slots, own_slot;
+    size_t slots, own_slot, written;
     int fd;
     const uint8_t *all; /* read-only, or NULL in the master */
     struct qms_board_page *own;
@@ -37,6 +37,22 @@ struct qms_board *qms_board_new(size_t slots)
     return board;
 }
 
+int qms_board_fd(const struct qms_board *board)
+{
+    return board->fd;
+}
+
+struct qms_board *qms_board_adopt(size_t slots, int fd)
+{
+    struct qms_board *board = qms_calloc(1, sizeof(*board));
+
+    if (board != NULL) {
+        board->slots = slots;
+        board->fd = fd;
+    }
+    return board;
+}
+
 static const uint8_t *map_all(const struct qms_board *board)
 {
     char path[40];
@@ -51,12 +67,30 @@ static const uint8_t *map_all(const struct qms_board *board)
     return at == MAP_FAILED ? NULL : at;
 }
 
-struct qms_board_page *qms_board_take(struct qms_board *board, size_t slot)
+static struct qms_board_page *map_page(const struct qms_board *board, size_t slot)
+{
+    void *at =
+        mmap(NULL, WHOLE, PROT_READ | PROT_WRITE, MAP_SHARED, board->fd, (off_t)(slot * WHOLE));
+
+    return at == MAP_FAILED ? NULL : at;
+}
+
+void qms_board_vacate(struct qms_board *board, size_t slot)
+{
+    struct qms_board_page *page = map_page(board, slot);
+
+    if (page != NULL) {
+        qms_stats_restart(&page->stats);
+        page->pid = 0;
+        (void)munmap(page, WHOLE);
+    }
+}
+
+struct qms_board_page *qms_board_take(struct qms_board *board, size_t slot, uint32_t generation)
 {
     board->all = map_all(board);
-    void *own =
-        mmap(NULL, WHOLE, PROT_READ | PROT_WRITE, MAP_SHARED, board->fd, (off_t)(slot * WHOLE));
-    if (own == MAP_FAILED || board->all == NULL) {
+    struct qms_board_page *own = map_page(board, slot);
+    if (own == NULL || board->all == NULL) {
         return NULL;
     }
     close(board->fd);
@@ -65,6 +99,7 @@ struct qms_board_page *qms_board_take(struct qms_board *board, size_t slot)
     board->own_slot = slot;
     qms_stats_restart(&board->own->stats);
     board->own->pid = (uint64_t)getpid();
+    board->own->generation = generation;
     board->own->started_at = (uint64_t)qms_clock_wall();
     board->own->starts++;
     return board->own;
@@ -72,7 +107,15 @@ struct qms_board_page *qms_board_take(struct qms_board *board, size_t slot)
 
 size_t qms_board_slots(const struct qms_board *board)
 {
-    return board->slots;
+    return board->written;
+}
+
+/* Looking at a page that nobody has written would make it take memory. */
+void qms_board_grow(struct qms_board *board, size_t slots)
+{
+    if (slots > board->written && slots <= board->slots) {
+        board->written = slots;
+    }
 }
 
 const struct qms_board_page *qms_board_page(const struct qms_board *board, size_t slot)

@@ -303,20 +303,45 @@ void qms_broker_reload(struct qms_broker *b, struct qms_conf *conf, qms_time now
     qms_conf_unref(old);
 }
 
-void qms_broker_drain(struct qms_broker *b, qms_time deadline_for, qms_time now)
+/* GOAWAY; the agent has `within` to leave. */
+static void send_away(struct qms_peer *p, qms_time within)
 {
     struct qms_control m = {.type = QMS_MSG_GOAWAY};
+
+    m.u.goaway.status = QMS_CODE_GOING_AWAY;
+    m.u.goaway.deadline_ms = within / QMS_MILLISECOND;
+    if (p->state == QMS_PEER_WELCOMED && qms_session_send(p->session, &m) != QMS_OK) {
+        qms_peer_close(p, QMS_CODE_GOING_AWAY, "shutting down");
+    }
+}
+
+static void send_all_away(struct qms_broker *b, qms_time within, qms_time now)
+{
     struct qms_list *node, *next;
 
     b->now = now > b->now ? now : b->now;
-    b->draining = true;
-    m.u.goaway.status = QMS_CODE_GOING_AWAY;
-    m.u.goaway.deadline_ms = deadline_for / QMS_MILLISECOND;
     QMS_LIST_FOREACH_SAFE(node, next, &b->peers) {
-        struct qms_peer *p = QMS_CONTAINER(node, struct qms_peer, node);
-        if (p->state == QMS_PEER_WELCOMED && qms_session_send(p->session, &m) != QMS_OK) {
-            qms_peer_close(p, QMS_CODE_GOING_AWAY, "shutting down");
-        }
+        send_away(QMS_CONTAINER(node, struct qms_peer, node), within);
+    }
+}
+
+void qms_broker_drain(struct qms_broker *b, qms_time deadline_for, qms_time now)
+{
+    b->draining = true;
+    send_all_away(b, deadline_for, now);
+}
+
+void qms_broker_retire(struct qms_broker *b, qms_time deadline_for, qms_time now)
+{
+    b->retiring = true;
+    b->retire_at = now + deadline_for;
+    send_all_away(b, deadline_for, now);
+}
+
+void qms_peer_welcomed_late(struct qms_peer *p, qms_time now)
+{
+    if (p->broker->retiring && !p->broker->draining) {
+        send_away(p, p->broker->retire_at > now ? p->broker->retire_at - now : 0);
     }
 }
 

@@ -66,6 +66,10 @@ QMS_MUST_CHECK qms_err qms_broker_accept(struct qms_broker *b,
 void qms_broker_reload(struct qms_broker *b, struct qms_conf *conf, qms_time now);
 /** GOAWAY to every agent; new routes are refused GOING_AWAY; routes under way go on. */
 void qms_broker_drain(struct qms_broker *b, qms_time deadline_for, qms_time now);
+/** A newer generation of workers serves: GOAWAY to every agent, and to those that are welcomed
+ * later.  Until they leave they are served whole, with new routes from and to them; an agent
+ * that has connected anew elsewhere keeps its connection here for the routes on it. */
+void qms_broker_retire(struct qms_broker *b, qms_time deadline_for, qms_time now);
 /** Closes every peer with `code`. */
 void qms_broker_close_all(struct qms_broker *b, uint8_t code, const char *reason);
 /** Peers that are still connected, and routes still open. */

@@ -95,7 +95,7 @@ static void on_join(struct qms_broker *b, unsigned slot, struct qms_bytes id, ui
     b->epoch = epoch > b->epoch ? epoch : b->epoch;
     if (err == QMS_E_NOMEM) {
         qms_log(QMS_LOG_ERROR, "no memory for an agent of another worker slot=%u", slot);
-    } else if (err == QMS_OK && replaced.peer != NULL) {
+    } else if (err == QMS_OK && replaced.peer != NULL && !b->retiring) {
         qms_log_peer(QMS_LOG_NOTICE, "agent replaced by a newer connection id=%s",
                      replaced.peer->id);
         qms_peer_close(replaced.peer, QMS_CODE_REPLACED, "replaced by a newer connection");

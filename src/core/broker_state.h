@@ -49,6 +49,8 @@ struct qms_broker {
     uint64_t
         stream_window; /* first window of a stream: that of the start, whatever a reload says */
     bool draining;
+    bool retiring;      /* a newer generation serves: see qms_broker_retire */
+    qms_time retire_at; /* deadline of that */
 };
 
 enum qms_peer_state { QMS_PEER_GREETING, QMS_PEER_WELCOMED, QMS_PEER_CLOSING, QMS_PEER_GONE };

@@ -11,9 +11,10 @@
 
 #include "base/log.h"
 #include "core/route_conf.h"
+#include "core/slots.h"
 
 #define QMS_DIAG_MAX 1024
-/** Most worker processes. */
+/** Most worker processes of a generation: two of them fit. */
 #define QMS_WORKERS_MAX 64
 
 /* One sentence, with the place it is about: "FILE:LINE: sentence". */
@@ -64,10 +65,10 @@ struct qms_identity {
 struct qms_listen {
     struct sockaddr_storage addr;
     socklen_t addr_len;
-    char text[64];            /* as bound: "127.0.0.1:4433" or "[::1]:4433" */
-    bool quic, webtransport;  /* ALPNs offered: quicms/1, h3 */
-    int fd;                   /* opened by the master; -1: not yet.  UDP: that of this worker */
-    int fds[QMS_WORKERS_MAX]; /* UDP: one for each slot; -1: none, or another worker's */
+    char text[64];           /* as bound: "127.0.0.1:4433" or "[::1]:4433" */
+    bool quic, webtransport; /* ALPNs offered: quicms/1, h3 */
+    int fd;                  /* opened by the master; -1: not yet.  UDP: that of this worker */
+    int fds[QMS_SLOTS_MAX];  /* UDP: one for each slot; -1: none, or another worker's */
 };
 
 struct qms_location {
@@ -111,6 +112,7 @@ struct qms_conf {
     uint64_t daemon;
     uint64_t seccomp;
     uint64_t worker_processes, worker_connections, worker_shutdown_for /* ns */;
+    uint64_t worker_generations;
     uint64_t udp_rcvbuf, udp_sndbuf, udp_gso;
     uint64_t steering; /* enum qms_steering */
     /* quic block */

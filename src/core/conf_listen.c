@@ -120,7 +120,7 @@ static qms_err add(struct qms_conf *conf, struct qms_listen **list, size_t *coun
 
 static qms_err address(const char *text, struct qms_listen *l, struct qms_diag *diag)
 {
-    *l = (struct qms_listen){.fd = -1, .fds = {[0 ... QMS_WORKERS_MAX - 1] = -1}};
+    *l = (struct qms_listen){.fd = -1, .fds = {[0 ... QMS_SLOTS_MAX - 1] = -1}};
     if (!parse(text, l)) {
         qms_diag_error(diag,
                        "\"%s\" is not an address to listen at; write 127.0.0.1:4433, "

@@ -13,7 +13,7 @@ static const struct field {
     const char *directive;
     size_t offset;
 } numbers[] = {
-    U64("daemon", daemon), U64("seccomp", seccomp), U64("worker_processes", worker_processes),
+    U64("daemon", daemon), U64("seccomp", seccomp),
     U64("steering", steering), U64("udp_rcvbuf", udp_rcvbuf), U64("udp_sndbuf", udp_sndbuf), U64("udp_gso", udp_gso),
     U64("idle_timeout", idle_for),
     U64("handshake_timeout", handshake_for), U64("send_burst", send_burst_for),

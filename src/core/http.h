@@ -19,6 +19,8 @@ struct qms_http_server *qms_http_start(struct event_base *base, struct qms_broke
                                        const struct qms_conf_env *env, struct qms_diag *diag);
 /** /readyz answers 503 from now on. */
 void qms_http_set_draining(struct qms_http_server *h);
+/** Takes no new connections: another worker does.  Those that are there are served on. */
+void qms_http_stop_accepting(struct qms_http_server *h);
 void qms_http_stop(struct qms_http_server *h); /* takes NULL */
 
 #endif

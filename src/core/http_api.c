@@ -119,17 +119,17 @@ static json_t *worker_json(const struct qms_board_page *page, size_t slot)
 {
     const struct qms_stats_page *s = &page->stats;
 
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "slot", (json_int_t)slot,
-                     "pid", (json_int_t)page->pid, "started_at", (json_int_t)page->started_at,
-                     "starts", (json_int_t)page->starts, "connections",
-                     (json_int_t)(qms_stats_get(s, QMS_S_CONNECTIONS_QUIC) +
-                                  qms_stats_get(s, QMS_S_CONNECTIONS_WT) +
-                                  qms_stats_get(s, QMS_S_CONNECTIONS_OTHER)),
-                     "agents", (json_int_t)qms_stats_get(s, QMS_S_AGENTS), "streams",
-                     (json_int_t)qms_stats_get(s, QMS_S_ROUTES), "handshakes",
-                     (json_int_t)qms_stats_get(s, QMS_S_HANDSHAKES_STARTED),
-                     "packets_forwarded",
-                     (json_int_t)qms_stats_get(s, QMS_S_PACKETS_FORWARDED));
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "slot", (json_int_t)slot,
+        "generation", (json_int_t)page->generation, "pid", (json_int_t)page->pid, "started_at",
+        (json_int_t)page->started_at, "starts", (json_int_t)page->starts, "connections",
+        (json_int_t)(qms_stats_get(s, QMS_S_CONNECTIONS_QUIC) +
+                     qms_stats_get(s, QMS_S_CONNECTIONS_WT) +
+                     qms_stats_get(s, QMS_S_CONNECTIONS_OTHER)),
+        "agents", (json_int_t)qms_stats_get(s, QMS_S_AGENTS), "streams",
+        (json_int_t)qms_stats_get(s, QMS_S_ROUTES), "handshakes",
+        (json_int_t)qms_stats_get(s, QMS_S_HANDSHAKES_STARTED), "packets_forwarded",
+        (json_int_t)qms_stats_get(s, QMS_S_PACKETS_FORWARDED));
 }
 
 json_t *qms_http_workers_json(const struct qms_board *board)
@@ -137,7 +137,9 @@ json_t *qms_http_workers_json(const struct qms_board *board)
     json_t *list = json_array();
 
     for (size_t i = 0; i < qms_board_slots(board); i++) {
-        json_array_append_new(list, worker_json(qms_board_page(board, i), i));
+        if (qms_board_page(board, i)->pid != 0) {
+            json_array_append_new(list, worker_json(qms_board_page(board, i), i));
+        }
     }
     return list;
 }

@@ -23,7 +23,7 @@ struct qms_http_server {
     uint32_t question_id;      /* of the newest */
     struct evhttp_bound_socket *bound[QMS_HTTP_LISTENERS_MAX];
     size_t bound_count;
-    bool draining;
+    bool draining, retired;
     /* Living connections, each with a reference of ours (http_limit.c). */
     struct bufferevent *connections[QMS_HTTP_CONNECTIONS_MAX];
     size_t connection_count;

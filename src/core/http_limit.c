@@ -35,6 +35,12 @@ static void set_accepting(struct qms_http_server *h, bool on)
     h->paused = !on;
 }
 
+void qms_http_stop_accepting(struct qms_http_server *h)
+{
+    h->retired = true;
+    set_accepting(h, false);
+}
+
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
 {
     struct qms_http_server *h = arg;
@@ -42,7 +48,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     sweep(h);
-    if (h->paused && h->connection_count < QMS_HTTP_CONNECTIONS_MAX) {
+    if (h->paused && !h->retired && h->connection_count < QMS_HTTP_CONNECTIONS_MAX) {
         set_accepting(h, true);
     }
 }

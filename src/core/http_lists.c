@@ -26,7 +26,8 @@ struct question {
     struct evhttp_request *req;
     bool head;
     uint32_t id;
-    uint64_t missing; /* slots, as bits */
+    size_t missing; /* workers that have not told all */
+    bool asked[QMS_SLOTS_MAX];
     enum qms_rows_kind kind;
     uint32_t max;
     json_t *rows;
@@ -106,13 +107,12 @@ static void on_late(evutil_socket_t fd, short what, void *arg)
 static void on_tell(void *arg, unsigned slot, uint32_t id, struct qms_bytes part, bool more)
 {
     struct qms_http_server *h = arg;
-    uint64_t bit = UINT64_C(1) << slot;
     bool lost = part.len == 0 && !more;
     struct qms_list *node, *next;
 
     QMS_LIST_FOREACH_SAFE(node, next, &h->questions) {
         struct question *q = QMS_CONTAINER(node, struct question, node);
-        if ((q->missing & bit) == 0 || (q->id != id && !lost)) {
+        if (!q->asked[slot] || (q->id != id && !lost)) {
             continue;
         }
         if (q->parts[slot] == NULL) {
@@ -122,7 +122,8 @@ static void on_tell(void *arg, unsigned slot, uint32_t id, struct qms_bytes part
             (void)evbuffer_add(q->parts[slot], part.data, part.len);
         }
         if (!more) {
-            q->missing &= ~bit;
+            q->asked[slot] = false;
+            q->missing--;
             add_part(q, slot);
             if (q->missing == 0) {
                 finish(q);
@@ -139,7 +140,8 @@ static bool ask(struct question *q, struct qms_bytes agent)
 
     for (unsigned i = 0; mesh != NULL && i < QMS_SLOTS_MAX; i++) {
         if (qms_mesh_is_up(mesh, i) && qms_mesh_send_bytes(mesh, i, e, agent) == QMS_OK) {
-            q->missing |= UINT64_C(1) << i;
+            q->asked[i] = true;
+            q->missing++;
         }
     }
     return q->missing != 0;

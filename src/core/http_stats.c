@@ -124,7 +124,8 @@ static json_t *workers(const struct qms_board *board)
 
     json_array_foreach(list, i, worker)
     {
-        add_worker_values(worker, &qms_board_page(board, i)->stats);
+        size_t slot = (size_t)json_integer_value(json_object_get(worker, "slot"));
+        add_worker_values(worker, &qms_board_page(board, slot)->stats);
     }
     return list;
 }

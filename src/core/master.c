@@ -17,6 +17,7 @@
 #include "core/debug.h"
 #include "core/diag.h"
 #include "core/dynamic.h"
+#include "core/handover.h"
 #include "core/logs.h"
 #include "core/master_i.h"
 #include "core/master_sockets.h"
@@ -26,7 +27,7 @@
 #include "core/worker_channel.h"
 #include "core/zone.h"
 
-#define POLL_MAX   65
+#define POLL_MAX   (1 + QMS_SLOTS_MAX)
 #define KILL_AFTER (5 * QMS_SECOND)
 
 void qms_master_leave(struct qms_master *m, int order, qms_time now)
@@ -54,9 +55,10 @@ static void kill_late_workers(struct qms_master *m, qms_time now)
     }
 }
 
-static void on_signal(struct qms_master *m, uint32_t number, qms_time now)
+/* A terminal sends SIGWINCH when its window changes: only that of a process counts. */
+static void on_signal(struct qms_master *m, const struct signalfd_siginfo *info, qms_time now)
 {
-    switch (number) {
+    switch (info->ssi_signo) {
     case SIGTERM:
     case SIGINT:
         qms_master_leave(m, QMS_ORDER_STOP, now);
@@ -67,6 +69,16 @@ static void on_signal(struct qms_master *m, uint32_t number, qms_time now)
     case SIGHUP:
         if (m->phase == QMS_MASTER_SERVING) {
             qms_master_reload(m);
+        }
+        break;
+    case SIGUSR2:
+        if (m->phase == QMS_MASTER_SERVING) {
+            qms_master_upgrade(m, now);
+        }
+        break;
+    case SIGWINCH:
+        if (m->phase == QMS_MASTER_SERVING && info->ssi_code <= 0) {
+            qms_master_generation_end(m, now);
         }
         break;
     case SIGUSR1:
@@ -82,7 +94,7 @@ static void read_signals(struct qms_master *m, qms_time now)
     struct signalfd_siginfo info;
 
     while (read(m->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        on_signal(m, info.ssi_signo, now);
+        on_signal(m, &info, now);
     }
 }
 
@@ -92,6 +104,8 @@ static int wait_for(const struct qms_master *m, qms_time now)
     qms_time at = m->phase == QMS_MASTER_LEAVING ? m->kill_at : qms_master_start_at(m);
     int64_t ms = -1;
 
+    at = m->kill_retired_at < at ? m->kill_retired_at : at;
+    at = m->check_until < at ? m->check_until : at;
     if (at != QMS_NEVER) {
         ms = at > now ? (int64_t)((at - now) / QMS_MILLISECOND) + 1 : 0;
     }
@@ -130,12 +144,15 @@ static void turn(struct qms_master *m)
         qms_master_renew(m);
     }
     kill_late_workers(m, now);
+    qms_master_upgrade_expire(m, now);
+    m->kill_retired_at = qms_master_kill_retired(m, now);
     qms_master_start_workers(m, now);
 }
 
-static qms_err catch_signals(struct qms_master *m, struct qms_diag *diag)
+qms_err qms_master_catch_signals(struct qms_master *m, struct qms_diag *diag)
 {
-    static const int caught[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGCHLD};
+    static const int caught[] = {SIGTERM, SIGINT,  SIGQUIT,  SIGHUP,
+                                 SIGUSR1, SIGUSR2, SIGWINCH, SIGCHLD};
     sigset_t set;
 
     sigemptyset(&set);
@@ -165,22 +182,24 @@ static qms_err open_log(const struct qms_conf *conf, struct qms_diag *diag)
     return QMS_OK;
 }
 
-/* Without the filter packets that land wrong are passed on, at a price. */
-static qms_err steer(struct qms_master *m, struct qms_diag *diag)
+qms_err qms_master_open_logs(struct qms_conf *conf, struct qms_diag *diag)
 {
-    struct qms_diag why = {0};
+    qms_err err = open_log(conf, diag);
 
-    qms_cert_secret(m->conf, m->secret);
-    if (m->conf->worker_processes < 2 || m->conf->steering == QMS_STEERING_OFF ||
-        qms_sockets_steer(m->conf, m->env, m->secret, &why) == QMS_OK) {
-        return QMS_OK;
+    return err == QMS_OK ? qms_logs_open(conf, diag) : err;
+}
+
+/* What the workers share, and the sockets of the first of them. */
+static qms_err equip(struct qms_master *m, struct qms_diag *diag)
+{
+    qms_err err = qms_sockets_open(m->conf, diag);
+
+    err = err == QMS_OK ? qms_zones_give(m->conf, NULL, diag) : err;
+    if (err == QMS_OK) {
+        m->board = qms_board_new(QMS_SLOTS_MAX);
+        err = m->board != NULL ? qms_master_generation_begin(m, diag) : qms_diag_nomem(diag);
     }
-    if (m->conf->steering == QMS_STEERING_ON) {
-        qms_diag_error(diag, "%s", why.text);
-        return QMS_E_IO;
-    }
-    qms_log(QMS_LOG_WARN, "workers pass packets on to each other: %s", why.text);
-    return QMS_OK;
+    return err == QMS_OK ? qms_cert_provision(m->conf, m->env, qms_clock_wall(), diag) : err;
 }
 
 /* Everything that can be refused, before the terminal is left. */
@@ -189,8 +208,7 @@ static qms_err prepare(struct qms_master *m, struct qms_diag *diag)
     struct qms_conf *conf = m->conf;
     qms_err err = qms_privileges_check(conf, diag);
 
-    err = err == QMS_OK ? open_log(conf, diag) : err;
-    err = err == QMS_OK ? qms_logs_open(conf, diag) : err;
+    err = err == QMS_OK ? qms_master_open_logs(conf, diag) : err;
     if (err == QMS_OK) {
         qms_key_log_warn(conf);
     }
@@ -201,32 +219,25 @@ static qms_err prepare(struct qms_master *m, struct qms_diag *diag)
     }
     if (err == QMS_OK) {
         qms_reload_answer_drop(m->pid_file);
-        err = qms_sockets_open(conf, diag);
+        err = equip(m, diag);
     }
-    err = err == QMS_OK ? qms_zones_give(conf, NULL, diag) : err;
-    err = err == QMS_OK ? qms_cert_provision(conf, m->env, qms_clock_wall(), diag) : err;
     if (err == QMS_OK && conf->daemon != 0) {
         err = qms_master_daemonize(&m->ready_fd, diag);
     }
     if (err == QMS_OK && conf->daemon != 0) {
         err = qms_pidfile_update(m->pid_file, m->pid_fd, diag);
     }
-    err = err == QMS_OK ? catch_signals(m, diag) : err;
+    err = err == QMS_OK ? qms_master_catch_signals(m, diag) : err;
     if (err == QMS_OK) {
-        m->slots = qms_calloc(conf->worker_processes, sizeof(*m->slots));
-        m->board = qms_board_new(conf->worker_processes);
-        err = m->slots != NULL && m->board != NULL ? QMS_OK : qms_diag_nomem(diag);
+        qms_cert_secret(conf, m->secret);
+        err = qms_master_steer(m, diag);
     }
-    return err == QMS_OK ? steer(m, diag) : err;
+    return err;
 }
 
 static void serve(struct qms_master *m)
 {
     m->certificates_at = qms_cert_next_at(m->conf);
-    m->slot_count = m->conf->worker_processes;
-    for (size_t i = 0; i < m->slot_count; i++) {
-        m->slots[i].channel = m->slots[i].view = m->slots[i].bell = -1;
-    }
     qms_master_start_workers(m, qms_clock_now());
     while (m->phase != QMS_MASTER_LEAVING || qms_master_has_workers(m)) {
         turn(m);
@@ -234,21 +245,41 @@ static void serve(struct qms_master *m)
     qms_log(QMS_LOG_NOTICE, "broker ended status=%d", m->status);
 }
 
-int qms_master_run(const char *file, const struct qms_conf_env *env)
+void qms_master_seal(struct qms_master *m)
+{
+    if (m->conf != NULL && m->env->dynamic != NULL) {
+        m->env->dynamic->sealed = true;
+    }
+}
+
+/* From nothing, or from where another binary has stopped. */
+static qms_err begin(struct qms_master *m, struct qms_diag *diag)
+{
+    struct qms_handover *h = qms_handover_take();
+
+    m->binary = qms_master_binary();
+    if (h != NULL) {
+        return qms_master_resume(m, h, diag);
+    }
+    m->conf = qms_conf_load(m->file, m->env, diag);
+    qms_master_seal(m);
+    return m->conf != NULL ? prepare(m, diag) : QMS_E_CONFIG;
+}
+
+int qms_master_run(const char *file, const struct qms_conf_env *env, char *const *argv)
 {
     struct qms_master m = {.file = file,
+                           .argv = argv,
                            .env = env,
                            .signals = -1,
                            .pid_fd = -1,
                            .ready_fd = -1,
-                           .kill_at = QMS_NEVER};
+                           .kill_at = QMS_NEVER,
+                           .kill_retired_at = QMS_NEVER,
+                           .check_until = QMS_NEVER};
     struct qms_diag diag = {0};
 
-    m.conf = qms_conf_load(file, env, &diag);
-    if (m.conf != NULL && env->dynamic != NULL) {
-        env->dynamic->sealed = true;
-    }
-    qms_err err = m.conf != NULL ? prepare(&m, &diag) : QMS_E_CONFIG;
+    qms_err err = begin(&m, &diag);
     if (err == QMS_OK) {
         serve(&m);
     } else {
@@ -267,11 +298,11 @@ int qms_master_run(const char *file, const struct qms_conf_env *env)
     }
     qms_pidfile_drop(m.pid_file, m.pid_fd);
     qms_free(m.pid_file);
+    qms_free(m.binary);
     if (m.signals >= 0) {
         close(m.signals);
     }
     qms_memzero(m.secret, sizeof(m.secret));
-    qms_free(m.slots);
     qms_board_free(m.board);
     qms_conf_unref(m.conf);
     return m.status;

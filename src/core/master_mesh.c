@@ -14,7 +14,7 @@
 #include "core/mesh.h"
 #include "core/worker_channel.h"
 
-_Static_assert(QMS_WORKERS_MAX == QMS_SLOTS_MAX, "one slot for each worker");
+_Static_assert(2 * QMS_WORKERS_MAX <= QMS_SLOTS_MAX, "two generations fit");
 
 static void drop(int *fd)
 {
@@ -27,9 +27,6 @@ static void drop(int *fd)
 qms_err qms_master_mesh_prepare(struct qms_master *m, struct qms_slot *slot, int *payload)
 {
     *payload = -1;
-    if (m->slot_count < 2) {
-        return QMS_OK;
-    }
     drop(&slot->view);
     drop(&slot->bell);
     slot->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -61,6 +58,7 @@ static void present(const struct qms_master *m, const struct qms_slot *to,
 {
     struct qms_message msg = {.order = QMS_ORDER_PEER,
                               .slot = (uint32_t)(peer - m->slots),
+                              .generation = peer->generation,
                               .fds = {pair, peer->view, peer->bell},
                               .fd_count = 3};
     qms_err err = qms_channel_send(to->channel, &msg);
@@ -73,7 +71,7 @@ static void present(const struct qms_master *m, const struct qms_slot *to,
 
 static bool lives(const struct qms_slot *slot)
 {
-    return slot->pid != 0 && slot->channel >= 0 && slot->view >= 0;
+    return slot->pid != 0 && slot->channel >= 0 && slot->view >= 0 && !slot->alien;
 }
 
 void qms_master_mesh_introduce(struct qms_master *m, struct qms_slot *slot)
@@ -91,12 +89,15 @@ void qms_master_mesh_introduce(struct qms_master *m, struct qms_slot *slot)
 
 void qms_master_mesh_lost(struct qms_master *m, struct qms_slot *slot)
 {
-    struct qms_message msg = {.order = QMS_ORDER_LOST, .slot = (uint32_t)(slot - m->slots)};
+    struct qms_message msg = {.order = QMS_ORDER_LOST,
+                              .slot = (uint32_t)(slot - m->slots),
+                              .generation = slot->retired ? 0 : slot->generation};
 
     drop(&slot->view);
     drop(&slot->bell);
-    for (size_t i = 0; m->slot_count > 1 && i < m->slot_count; i++) {
-        if (&m->slots[i] != slot && m->slots[i].channel >= 0) {
+    for (size_t i = 0; i < m->slot_count; i++) {
+        if (&m->slots[i] != slot && m->slots[i].channel >= 0 &&
+            m->slots[i].alien == slot->alien) {
             (void)!qms_channel_send(m->slots[i].channel, &msg);
         }
     }

@@ -44,7 +44,9 @@ static void send_all(struct qms_master *m, const struct qms_message *msg, const 
     for (size_t i = 0; i < m->slot_count; i++) {
         qms_err err =
             m->slots[i].channel >= 0 ? qms_channel_send(m->slots[i].channel, msg) : QMS_OK;
+        /* Nobody waits for those that are leaving; theirs may be an older binary. */
         m->slots[i].reloads = err == QMS_OK && m->slots[i].channel >= 0 &&
+                              !m->slots[i].retired &&
                               (m->slots[i].reloads || msg->order == QMS_ORDER_RELOAD);
         if (err != QMS_OK) {
             qms_log(QMS_LOG_ERROR, "%s not handed to worker pid=%ld error=%s", what,
@@ -89,10 +91,9 @@ static qms_err put_in_force(struct qms_master *m, struct qms_conf *conf, struct 
     return QMS_OK;
 }
 
-/* Tells whoever waits for it, once all workers have answered. */
-static void answer_when_through(struct qms_master *m)
+void qms_master_answer(struct qms_master *m)
 {
-    bool waits = !m->reload_due;
+    bool waits = !m->reload_due || m->coming != 0 || m->checking;
 
     for (size_t i = 0; i < m->slot_count; i++) {
         waits = waits || m->slots[i].reloads;
@@ -106,7 +107,7 @@ static void answer_when_through(struct qms_master *m)
     }
 }
 
-static void note_error(struct qms_master *m, const char *error)
+void qms_master_note_error(struct qms_master *m, const char *error)
 {
     if (m->reload_error[0] == '\0') {
         (void)snprintf(m->reload_error, sizeof(m->reload_error), "%s", error);
@@ -117,8 +118,8 @@ void qms_master_reload_heard(struct qms_master *m, struct qms_slot *slot, const 
 {
     if (slot->reloads) {
         slot->reloads = false;
-        note_error(m, error);
-        answer_when_through(m);
+        qms_master_note_error(m, error);
+        qms_master_answer(m);
     }
 }
 
@@ -127,6 +128,21 @@ static void say_restart(void *arg, const char *directive)
     (void)arg;
     qms_log(QMS_LOG_WARN, "a changed directive takes effect at the next start only name=%s",
             directive);
+}
+
+/* Another count of workers, or none since WINCH: the next generation. */
+static void follow_count(struct qms_master *m)
+{
+    struct qms_diag diag = {0};
+
+    if (m->coming != 0 ||
+        qms_master_generation_size(m, m->generation) == m->conf->worker_processes) {
+        return;
+    }
+    if (qms_master_generation_begin(m, &diag) != QMS_OK) {
+        qms_log(QMS_LOG_ERROR, "workers stay as they are: %s", diag.text);
+        qms_master_note_error(m, diag.text);
+    }
 }
 
 void qms_master_reload(struct qms_master *m)
@@ -142,14 +158,15 @@ void qms_master_reload(struct qms_master *m)
     if (conf == NULL || put_in_force(m, conf, &diag) != QMS_OK) {
         qms_log(QMS_LOG_ERROR, "configuration is wrong, the old one stays in force: %s",
                 diag.text);
-        note_error(m, diag.text);
+        qms_master_note_error(m, diag.text);
     } else {
         (void)qms_conf_restart_each(old, m->conf, say_restart, NULL);
         qms_key_log_warn(m->conf);
         qms_master_reopen_log(m);
+        follow_count(m);
     }
     qms_conf_unref(old);
-    answer_when_through(m);
+    qms_master_answer(m);
 }
 
 /* The running configuration once more, out of its own pack: no file is read again, so nothing

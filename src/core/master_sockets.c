@@ -23,10 +23,8 @@ static void close_fd(int *fd)
     }
 }
 
-/* Calls `each` for every listen; stops at the first error. */
-static qms_err each_listen(struct qms_conf *conf,
-                           qms_err (*each)(void *arg, struct qms_listen *l, bool tcp),
-                           void *arg)
+qms_err qms_sockets_each(struct qms_conf *conf,
+                         qms_err (*each)(void *arg, struct qms_listen *l, bool tcp), void *arg)
 {
     qms_err err = QMS_OK;
 
@@ -114,46 +112,56 @@ static void set_buffer(int fd, const struct qms_listen *l, bool receive, uint64_
 }
 
 struct opening {
-    const struct qms_conf *conf;
     struct qms_diag *diag;
+    const struct qms_conf *conf;
+    size_t slot;
 };
 
 /* Only the first one's buffers are worth a warning: the others are like it. */
-static qms_err open_slots(struct opening *o, struct qms_listen *l)
+static qms_err open_slot(void *arg, struct qms_listen *l, bool tcp)
 {
-    for (size_t i = 0; i < o->conf->worker_processes; i++) {
-        l->fds[i] = bound(l, false, true);
-        if (l->fds[i] < 0) {
-            return refused(l, false, o->diag);
-        }
-        set_buffer(l->fds[i], i == 0 ? l : NULL, true, o->conf->udp_rcvbuf);
-        set_buffer(l->fds[i], i == 0 ? l : NULL, false, o->conf->udp_sndbuf);
+    const struct opening *o = arg;
+    int *fd = &l->fds[o->slot];
+
+    if (tcp || *fd >= 0) {
+        return QMS_OK;
     }
+    *fd = bound(l, false, true);
+    if (*fd < 0) {
+        return refused(l, false, o->diag);
+    }
+    set_buffer(*fd, o->slot == 0 ? l : NULL, true, o->conf->udp_rcvbuf);
+    set_buffer(*fd, o->slot == 0 ? l : NULL, false, o->conf->udp_sndbuf);
     return QMS_OK;
+}
+
+qms_err qms_sockets_open_slot(struct qms_conf *conf, size_t slot, struct qms_diag *diag)
+{
+    struct opening o = {diag, conf, slot};
+
+    return qms_sockets_each(conf, open_slot, &o);
 }
 
 static qms_err open_one(void *arg, struct qms_listen *l, bool tcp)
 {
-    struct opening *o = arg;
+    const struct opening *o = arg;
+    int fd = bound(l, tcp, tcp);
 
-    if (!tcp) {
-        int probe = bound(l, false, false);
-        if (probe < 0) {
-            return refused(l, false, o->diag);
-        }
-        close(probe);
+    if (fd < 0) {
+        return refused(l, tcp, o->diag);
     }
     if (tcp) {
-        l->fd = bound(l, tcp, true);
-        return l->fd < 0 ? refused(l, tcp, o->diag) : QMS_OK;
+        l->fd = fd;
+    } else {
+        close(fd);
     }
-    return open_slots(o, l);
+    return QMS_OK;
 }
 
 qms_err qms_sockets_open(struct qms_conf *conf, struct qms_diag *diag)
 {
-    struct opening o = {conf, diag};
-    qms_err err = each_listen(conf, open_one, &o);
+    struct opening o = {diag, conf, 0};
+    qms_err err = qms_sockets_each(conf, open_one, &o);
 
     if (err != QMS_OK) {
         qms_sockets_close(conf);
@@ -167,22 +175,35 @@ static qms_err close_one(void *arg, struct qms_listen *l, bool tcp)
     if (tcp) {
         close_fd(&l->fd);
     }
-    for (size_t i = 0; i < QMS_WORKERS_MAX && !tcp; i++) {
+    for (size_t i = 0; i < QMS_SLOTS_MAX && !tcp; i++) {
         close_fd(&l->fds[i]);
     }
     return QMS_OK;
 }
 
+static qms_err close_slot(void *arg, struct qms_listen *l, bool tcp)
+{
+    if (!tcp) {
+        close_fd(&l->fds[*(const size_t *)arg]);
+    }
+    return QMS_OK;
+}
+
+void qms_sockets_close_slot(struct qms_conf *conf, size_t slot)
+{
+    (void)qms_sockets_each(conf, close_slot, &slot);
+}
+
 void qms_sockets_close(struct qms_conf *conf)
 {
-    (void)each_listen(conf, close_one, NULL);
+    (void)qms_sockets_each(conf, close_one, NULL);
 }
 
 static qms_err keep_one(void *arg, struct qms_listen *l, bool tcp)
 {
     const size_t *slot = arg;
 
-    for (size_t i = 0; i < QMS_WORKERS_MAX && !tcp; i++) {
+    for (size_t i = 0; i < QMS_SLOTS_MAX && !tcp; i++) {
         if (i == *slot) {
             l->fd = l->fds[i];
         } else {
@@ -194,7 +215,7 @@ static qms_err keep_one(void *arg, struct qms_listen *l, bool tcp)
 
 void qms_sockets_keep(struct qms_conf *conf, size_t slot)
 {
-    (void)each_listen(conf, keep_one, &slot);
+    (void)qms_sockets_each(conf, keep_one, &slot);
 }
 
 struct steering {
@@ -217,10 +238,13 @@ static qms_err steer_one(void *arg, struct qms_listen *l, bool tcp)
 }
 
 qms_err qms_sockets_steer(struct qms_conf *conf, const struct qms_conf_env *env,
-                          const uint8_t secret[32], struct qms_diag *diag)
+                          const uint8_t secret[32], const uint8_t *live, size_t live_count,
+                          const bool used[QMS_SLOTS_MAX], struct qms_diag *diag)
 {
     struct sock_filter filter[QMS_CARRIER_FILTER_MAX];
-    size_t len = env->carrier->filter != NULL ? env->carrier->filter(secret, filter) : 0;
+    size_t len = env->carrier->filter != NULL
+                     ? env->carrier->filter(secret, live, live_count, used, filter)
+                     : 0;
     struct steering s;
 
     memset(&s, 0, sizeof(s)); /* the kernel reads the gaps too */
@@ -231,7 +255,7 @@ qms_err qms_sockets_steer(struct qms_conf *conf, const struct qms_conf_env *env,
         qms_diag_error(diag, "There is no filter for the kernel.");
         return QMS_E_IO;
     }
-    return each_listen(conf, steer_one, &s);
+    return qms_sockets_each(conf, steer_one, &s);
 }
 
 struct sharing {
@@ -274,7 +298,7 @@ static qms_err share_one(void *arg, struct qms_listen *l, bool tcp)
     struct search search = {.wanted = l, .tcp = tcp};
 
     s->count--;
-    (void)each_listen(s->from, match_one, &search);
+    (void)qms_sockets_each(s->from, match_one, &search);
     if (!search.found) {
         qms_diag_error(s->diag, "\"listen %s\" is new or changed; restart the broker for that.",
                        l->text);
@@ -287,8 +311,8 @@ qms_err qms_sockets_share(struct qms_conf *to, struct qms_conf *from, struct qms
 {
     struct sharing s = {.from = from, .diag = diag};
 
-    (void)each_listen(s.from, count_one, &s);
-    qms_err err = each_listen(to, share_one, &s);
+    (void)qms_sockets_each(s.from, count_one, &s);
+    qms_err err = qms_sockets_each(to, share_one, &s);
     if (err == QMS_OK && (s.count != 0 || to->server_count != from->server_count)) {
         qms_diag_error(diag,
                        "A \"listen\" was taken away or moved; restart the broker for that.");

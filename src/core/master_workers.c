@@ -29,6 +29,9 @@ static void forget_master(struct qms_master *m, const struct qms_slot *own)
     if (m->ready_fd >= 0) {
         close(m->ready_fd);
     }
+    if (m->check_pid != 0) {
+        close(m->check_fd);
+    }
     for (size_t i = 0; i < m->slot_count; i++) {
         const int fds[] = {m->slots[i].channel, m->slots[i].bell, m->slots[i].view};
         for (size_t k = &m->slots[i] == own ? 2 : 0; k < 3; k++) {
@@ -46,6 +49,8 @@ static void run_worker(struct qms_master *m, const struct qms_slot *own, int cha
                                      .env = m->env,
                                      .channel = channel,
                                      .slot = (size_t)(own - m->slots),
+                                     .slots = m->slot_count,
+                                     .generation = own->generation,
                                      .board = m->board,
                                      .payload = payload,
                                      .bell = own->bell,
@@ -101,15 +106,20 @@ static void start_worker(struct qms_master *m, struct qms_slot *slot, qms_time n
     slot->channel = ends[0];
     slot->ready = false;
     slot->started_at = now;
-    qms_log(QMS_LOG_INFO, "worker started pid=%ld slot=%zu", (long)pid,
-            (size_t)(slot - m->slots));
+    qms_log(QMS_LOG_INFO, "worker started pid=%ld slot=%zu generation=%u", (long)pid,
+            (size_t)(slot - m->slots), slot->generation);
     qms_master_mesh_introduce(m, slot);
+}
+
+static bool wants_worker(const struct qms_slot *slot)
+{
+    return slot->generation != 0 && !slot->retired && slot->pid == 0;
 }
 
 void qms_master_start_workers(struct qms_master *m, qms_time now)
 {
     for (size_t i = 0; m->phase != QMS_MASTER_LEAVING && i < m->slot_count; i++) {
-        if (m->slots[i].pid == 0 && now >= m->slots[i].start_at) {
+        if (wants_worker(&m->slots[i]) && now >= m->slots[i].start_at) {
             start_worker(m, &m->slots[i], now);
         }
     }
@@ -120,7 +130,7 @@ qms_time qms_master_start_at(const struct qms_master *m)
     qms_time first = QMS_NEVER;
 
     for (size_t i = 0; m->phase != QMS_MASTER_LEAVING && i < m->slot_count; i++) {
-        if (m->slots[i].pid == 0 && m->slots[i].start_at < first) {
+        if (wants_worker(&m->slots[i]) && m->slots[i].start_at < first) {
             first = m->slots[i].start_at;
         }
     }
@@ -163,6 +173,8 @@ static void plan_successor(struct qms_slot *slot, qms_time now)
 
 static void ended(struct qms_master *m, struct qms_slot *slot, int status, qms_time now)
 {
+    bool was_coming = slot->generation == m->coming && !slot->ready;
+
     qms_master_listen(m, slot); /* its last words */
     say_how_it_ended(slot, status);
     slot->pid = 0;
@@ -172,10 +184,18 @@ static void ended(struct qms_master *m, struct qms_slot *slot, int status, qms_t
         slot->channel = -1;
     }
     qms_master_mesh_lost(m, slot);
+    if (slot->retired) {
+        qms_master_slot_vacate(m, slot);
+        return;
+    }
     if (m->phase == QMS_MASTER_STARTING && !slot->ready) {
         qms_log(QMS_LOG_ERROR, "a worker could not be started, the broker ends");
         m->status = 1;
         qms_master_leave(m, QMS_ORDER_STOP, now);
+    } else if (m->phase == QMS_MASTER_SERVING && was_coming && slot->generation == m->coming) {
+        qms_master_generation_give_up(m, "A worker could not be started; the log says why.",
+                                      now);
+        return;
     }
     plan_successor(slot, now);
 }
@@ -186,8 +206,11 @@ void qms_master_reap(struct qms_master *m, qms_time now)
     pid_t pid;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == m->check_pid) {
+            qms_master_upgrade_checked(m, status);
+        }
         for (size_t i = 0; i < m->slot_count; i++) {
-            if (m->slots[i].pid == pid) {
+            if (m->slots[i].generation != 0 && m->slots[i].pid == pid) {
                 ended(m, &m->slots[i], status, now);
             }
         }
@@ -205,24 +228,12 @@ void qms_master_on_first_ready(struct qms_master *m)
     }
 }
 
-static bool all_ready(const struct qms_master *m)
-{
-    for (size_t i = 0; i < m->slot_count; i++) {
-        if (!m->slots[i].ready) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void heard(struct qms_master *m, struct qms_slot *slot, const struct qms_message *msg)
 {
     switch (msg->order) {
     case QMS_ORDER_READY:
         slot->ready = true;
-        if (m->phase == QMS_MASTER_STARTING && all_ready(m)) {
-            qms_master_on_first_ready(m);
-        }
+        qms_master_generation_check(m, qms_clock_now());
         break;
     case QMS_ORDER_RELOADED:
         qms_master_reload_heard(m, slot, msg->text);
@@ -235,6 +246,9 @@ static void heard(struct qms_master *m, struct qms_slot *slot, const struct qms_
         break;
     case QMS_ORDER_FAILED:
         qms_log(QMS_LOG_ERROR, "worker cannot start pid=%ld: %s", (long)slot->pid, msg->text);
+        if (slot->generation == m->coming) {
+            qms_master_note_error(m, msg->text);
+        }
         break;
     default:
         qms_log(QMS_LOG_ERROR, "unknown message from a worker pid=%ld", (long)slot->pid);

@@ -17,12 +17,14 @@
 /* Messages that wait for room in one ring; a worker that leaves so many unread is given up. */
 #define WAITING_MAX (1u << 20)
 
-struct qms_mesh *qms_mesh_new(unsigned slot, struct qms_payload *payload, int bell)
+struct qms_mesh *qms_mesh_new(unsigned slot, uint32_t generation, struct qms_payload *payload,
+                              int bell)
 {
     struct qms_mesh *m = qms_calloc(1, sizeof(*m));
 
     if (m != NULL) {
         m->slot = slot;
+        m->generation = generation;
         m->payload = payload;
         m->bell = bell;
     }
@@ -36,7 +38,7 @@ void qms_mesh_free(struct qms_mesh *m)
     }
     m->events = NULL;
     for (unsigned i = 0; i < QMS_SLOTS_MAX; i++) {
-        qms_mesh_lose(m, i);
+        qms_mesh_lose(m, i, true);
     }
     qms_blob_unref(m->scratch);
     qms_payload_free(m->payload);
@@ -96,18 +98,21 @@ static qms_err peer_fill(struct qms_mesh *m, struct qms_mesh_peer *p, int pair, 
     return QMS_OK;
 }
 
-qms_err qms_mesh_connect(struct qms_mesh *m, unsigned slot, int pair, int view, int bell)
+qms_err qms_mesh_connect(struct qms_mesh *m, unsigned slot, uint32_t generation, int pair,
+                         int view, int bell)
 {
     if (slot >= QMS_SLOTS_MAX || slot == m->slot) {
         return QMS_E_INVALID;
     }
-    qms_mesh_lose(m, slot);
+    qms_mesh_lose(m, slot, false);
+    m->taken[slot] = true;
     struct qms_mesh_peer *p = qms_calloc(1, sizeof(*p));
     if (p == NULL) {
         return QMS_E_NOMEM;
     }
     p->mesh = m;
     p->slot = slot;
+    p->generation = generation;
     p->refs = 1;
     p->back.chunk = QMS_RING_NONE;
     if (peer_fill(m, p, pair, view) != QMS_OK) {
@@ -125,10 +130,13 @@ qms_err qms_mesh_connect(struct qms_mesh *m, unsigned slot, int pair, int view, 
     return QMS_OK;
 }
 
-void qms_mesh_lose(struct qms_mesh *m, unsigned slot)
+void qms_mesh_lose(struct qms_mesh *m, unsigned slot, bool for_good)
 {
     struct qms_mesh_peer *p = slot < QMS_SLOTS_MAX ? m->peers[slot] : NULL;
 
+    if (slot < QMS_SLOTS_MAX && for_good) {
+        m->taken[slot] = false;
+    }
     if (p == NULL) {
         return;
     }
@@ -150,6 +158,39 @@ void qms_mesh_lose(struct qms_mesh *m, unsigned slot)
 bool qms_mesh_is_up(const struct qms_mesh *m, unsigned slot)
 {
     return slot < QMS_SLOTS_MAX && m->peers[slot] != NULL && !m->peers[slot]->broken;
+}
+
+bool qms_mesh_is_vacant(const struct qms_mesh *m, unsigned slot)
+{
+    return slot >= QMS_SLOTS_MAX || (!m->taken[slot] && slot != m->slot);
+}
+
+uint32_t qms_mesh_generation(const struct qms_mesh *m, unsigned slot)
+{
+    return qms_mesh_is_up(m, slot) ? m->peers[slot]->generation : 0;
+}
+
+uint32_t qms_mesh_own_generation(const struct qms_mesh *m)
+{
+    return m->generation;
+}
+
+size_t qms_mesh_newest(const struct qms_mesh *m, uint8_t *slots)
+{
+    uint32_t newest = m->generation;
+    size_t count = 0;
+
+    for (unsigned i = 0; i < QMS_SLOTS_MAX; i++) {
+        uint32_t g = qms_mesh_generation(m, i);
+        if (g > newest) {
+            newest = g;
+            count = 0;
+        }
+        if (g == newest && g > m->generation) {
+            slots[count++] = (uint8_t)i;
+        }
+    }
+    return count;
 }
 
 size_t qms_mesh_waiting(const struct qms_mesh *m, unsigned slot)
@@ -274,6 +315,7 @@ static struct qms_blob *scratch(struct qms_mesh *m, size_t len)
     if (m->scratch == NULL) {
         m->scratch = qms_payload_blob(m->payload, len > QMS_BLOB_CHUNK ? len : QMS_BLOB_CHUNK);
     }
+    m->scratch_used = true;
     return m->scratch;
 }
 

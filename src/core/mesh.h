@@ -15,6 +15,10 @@
 
 struct qms_mesh;
 
+/** Of what workers say to each other.  To be raised with every change of it, of the rings or of
+ * the arena: workers of binaries that differ in it do not speak to each other. */
+#define QMS_MESH_VERSION 1
+
 enum qms_mesh_type {
     QMS_MESH_RETURN = 1, /* chunk, len: ranges given back; the mesh's own */
     /* One route (channel_remote.c): `id` is the opener's number, `a` 1 when the opener's side
@@ -55,22 +59,32 @@ struct qms_mesh_events {
 
 /** `payload` becomes the mesh's.  `bell`: this worker's eventfd, which stays the caller's.
  * NULL: out of memory. */
-struct qms_mesh *qms_mesh_new(unsigned slot, struct qms_payload *payload, int bell);
+struct qms_mesh *qms_mesh_new(unsigned slot, uint32_t generation, struct qms_payload *payload,
+                              int bell);
 void qms_mesh_free(struct qms_mesh *m); /* takes NULL */
 void qms_mesh_set_events(struct qms_mesh *m, const struct qms_mesh_events *events, void *arg);
 unsigned qms_mesh_slot(const struct qms_mesh *m);
 
 /** Bytes of the file that two workers share: the ring of the lower slot comes first. */
 size_t qms_mesh_pair_size(void);
-/** A worker has come: maps what is shared with it.  `pair` is sealed and zeroed when fresh,
- * `view` its arena, `bell` its eventfd (kept; the others stay the caller's).  The one that was
- * in its slot is lost first.  QMS_E_INVALID, QMS_E_IO, QMS_E_NOMEM. */
-QMS_MUST_CHECK qms_err qms_mesh_connect(struct qms_mesh *m, unsigned slot, int pair, int view,
-                                        int bell);
-void qms_mesh_lose(struct qms_mesh *m, unsigned slot);
+/** A worker of that generation has come: maps what is shared with it.  `pair` is sealed and
+ * zeroed when fresh, `view` its arena, `bell` its eventfd (kept; the others stay the caller's).
+ * The one that was in its slot is lost first.  QMS_E_INVALID, QMS_E_IO, QMS_E_NOMEM. */
+QMS_MUST_CHECK qms_err qms_mesh_connect(struct qms_mesh *m, unsigned slot, uint32_t generation,
+                                        int pair, int view, int bell);
+/** `for_good`: the slot stays vacant; else a successor is on its way. */
+void qms_mesh_lose(struct qms_mesh *m, unsigned slot, bool for_good);
 /** The same at the end of the turn; nothing is sent to it until then. */
 void qms_mesh_give_up(struct qms_mesh *m, unsigned slot, const char *why);
 bool qms_mesh_is_up(const struct qms_mesh *m, unsigned slot);
+/** Whether nobody has the slot and nobody is on the way to it. */
+bool qms_mesh_is_vacant(const struct qms_mesh *m, unsigned slot);
+/** The generation of the worker in a slot; 0: none is up. */
+uint32_t qms_mesh_generation(const struct qms_mesh *m, unsigned slot);
+uint32_t qms_mesh_own_generation(const struct qms_mesh *m);
+/** The slots (room for QMS_SLOTS_MAX) of the newest generation after this worker's, in order;
+ * returns how many. */
+size_t qms_mesh_newest(const struct qms_mesh *m, uint8_t *slots);
 /** Messages that wait for room in the ring to that worker. */
 size_t qms_mesh_waiting(const struct qms_mesh *m, unsigned slot);
 

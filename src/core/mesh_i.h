@@ -8,9 +8,10 @@
 /* One life of the worker in a slot. */
 struct qms_mesh_peer {
     struct qms_mesh *mesh; /* NULL: lost */
-    unsigned slot, refs;   /* refs: the mesh's and one for each borrowed blob */
-    bool broken;           /* to be lost at the end of the turn */
-    bool put;              /* something since the last flush */
+    uint32_t generation;
+    unsigned slot, refs; /* refs: the mesh's and one for each borrowed blob */
+    bool broken;         /* to be lost at the end of the turn */
+    bool put;            /* something since the last flush */
     uint8_t *pair;
     int bell;
     struct qms_ring_writer out;
@@ -27,9 +28,12 @@ struct qms_mesh_peer {
 
 struct qms_mesh {
     unsigned slot;
+    uint32_t generation;
+    bool taken[QMS_SLOTS_MAX]; /* slots that have a worker, or will have one again */
     int bell;
     struct qms_payload *payload;
     struct qms_blob *scratch; /* where short runs of bytes are copied to */
+    bool scratch_used;        /* since the last flush */
     struct qms_mesh_peer *peers[QMS_SLOTS_MAX];
     const struct qms_mesh_events *events;
     void *arg;

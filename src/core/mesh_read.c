@@ -205,6 +205,16 @@ static void flush_peer(struct qms_mesh_peer *p)
     p->put = false;
 }
 
+/* A worker at rest holds no memory. */
+static void rest(struct qms_mesh *m)
+{
+    if (!m->scratch_used) {
+        qms_blob_unref(m->scratch);
+        m->scratch = NULL;
+    }
+    m->scratch_used = false;
+}
+
 bool qms_mesh_flush(struct qms_mesh *m)
 {
     bool lost = false;
@@ -215,9 +225,10 @@ bool qms_mesh_flush(struct qms_mesh *m)
             flush_peer(p);
         }
         if (p != NULL && p->broken) {
-            qms_mesh_lose(m, i);
+            qms_mesh_lose(m, i, false);
             lost = true;
         }
     }
+    rest(m);
     return lost;
 }

@@ -100,8 +100,9 @@ static uint64_t earliest(enum qms_stats_id id)
     uint64_t min = UINT64_MAX;
 
     for (size_t i = 0; i < QMS_STATS_PAGES; i++) {
-        if (pages[i] != NULL && load(&pages[i]->words[id]) < min) {
-            min = load(&pages[i]->words[id]);
+        uint64_t at = pages[i] != NULL ? load(&pages[i]->words[id]) : 0;
+        if (at != 0 && at < min) { /* 0: of nobody now */
+            min = at;
         }
     }
     return min == UINT64_MAX ? 0 : min;

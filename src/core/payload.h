@@ -13,9 +13,7 @@
 #define QMS_CORE_PAYLOAD_H
 
 #include "base/blob.h"
-
-/** Worker slots that there can be. */
-#define QMS_SLOTS_MAX 64
+#include "core/slots.h"
 
 /** Largest blob of an arena. */
 #define QMS_PAYLOAD_WIDE 81920

@@ -97,4 +97,7 @@ void qms_peer_wait_drop(struct qms_peer *p);
 void qms_peer_on_control(struct qms_session *s, const struct qms_control *msg);
 void qms_peer_send_stats(struct qms_peer *p);
 
+/** After WELCOME: says GOAWAY at once where workers of a newer generation serve. */
+void qms_peer_welcomed_late(struct qms_peer *p, qms_time now);
+
 #endif

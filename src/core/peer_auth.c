@@ -89,6 +89,15 @@ void qms_peer_leave_directory(struct qms_peer *p)
     }
 }
 
+/* Whether a claim holds against another.  One of an older generation does not: its agent was
+ * told to connect anew. */
+static bool stays(const struct qms_broker *b, const struct qms_directory_entry *entry)
+{
+    return entry != NULL &&
+           (entry->peer != NULL || b->mesh == NULL ||
+            qms_mesh_generation(b->mesh, entry->worker) >= qms_mesh_own_generation(b->mesh));
+}
+
 /* Claims the id by the policy for duplicates. */
 static qms_err claim(struct qms_peer *p)
 {
@@ -101,7 +110,7 @@ static qms_err claim(struct qms_peer *p)
     qms_err err;
 
     if (b->conf->duplicate == QMS_DUPLICATE_REFUSE &&
-        qms_directory_find(b->directory, id) != NULL) {
+        stays(b, qms_directory_find(b->directory, id))) {
         return QMS_E_EXISTS;
     }
     if ((err = qms_directory_join(b->directory, id, &entry, &replaced)) != QMS_OK) {
@@ -171,6 +180,7 @@ static void admit(struct qms_peer *p, struct qms_bytes asked_for,
         qms_peer_close(p, QMS_CODE_INTERNAL, "out of memory");
     } else {
         introduce(p, now);
+        qms_peer_welcomed_late(p, now);
     }
 }
 

@@ -19,9 +19,28 @@
 #define SETTLE_FOR QMS_SECOND
 #define CLOSE_FOR  (2 * QMS_SECOND)
 
+void qms_worker_retire(struct qms_worker *w, qms_time within)
+{
+    if (w->phase != QMS_WORKER_SERVING || w->carrier == NULL) {
+        return;
+    }
+    qms_log(QMS_LOG_NOTICE, "worker retires generation=%u peers=%zu routes=%zu",
+            qms_mesh_own_generation(w->mesh), qms_broker_peer_count(w->broker),
+            qms_broker_route_count(w->broker));
+    w->phase = QMS_WORKER_RETIRED;
+    /* Handshakes that have begun may end. */
+    w->settle_at = w->now + w->conf->handshake_for;
+    w->until = w->now + within;
+    w->env->carrier->stop_accepting(w->carrier, true);
+    qms_broker_retire(w->broker, within, w->now);
+    if (w->http != NULL) {
+        qms_http_stop_accepting(w->http);
+    }
+}
+
 void qms_worker_drain(struct qms_worker *w, qms_time within)
 {
-    if (w->phase != QMS_WORKER_SERVING) {
+    if (w->phase > QMS_WORKER_RETIRED) {
         return;
     }
     if (w->carrier == NULL) { /* not even serving yet */
@@ -33,7 +52,7 @@ void qms_worker_drain(struct qms_worker *w, qms_time within)
     w->phase = QMS_WORKER_DRAINING;
     w->settle_at = w->now + (within < SETTLE_FOR ? within / 2 : SETTLE_FOR);
     w->until = w->now + within;
-    w->env->carrier->stop_accepting(w->carrier);
+    w->env->carrier->stop_accepting(w->carrier, false);
     qms_broker_drain(w->broker, within, w->now);
     if (w->http != NULL) {
         qms_http_set_draining(w->http);
@@ -49,7 +68,7 @@ void qms_worker_close(struct qms_worker *w)
         return;
     }
     if (w->phase == QMS_WORKER_SERVING) {
-        w->env->carrier->stop_accepting(w->carrier);
+        w->env->carrier->stop_accepting(w->carrier, false);
         if (w->http != NULL) {
             qms_http_set_draining(w->http);
         }
@@ -59,9 +78,23 @@ void qms_worker_close(struct qms_worker *w)
     qms_broker_close_all(w->broker, QMS_CODE_GOING_AWAY, "The broker is shutting down.");
 }
 
+/* Whether a retired worker has nobody left: no agent, and no handshake that may bring one. */
+static bool deserted(const struct qms_worker *w)
+{
+    return qms_broker_peer_count(w->broker) == 0 &&
+           (w->now >= w->settle_at || w->env->carrier->connections(w->carrier) == 0);
+}
+
 /* Moves a worker that is leaving on; returns the next instant at which it must be looked at. */
 static qms_time advance(struct qms_worker *w)
 {
+    if (w->phase == QMS_WORKER_RETIRED) {
+        if (deserted(w) || w->now >= w->until) {
+            qms_worker_close(w);
+        } else {
+            return w->now < w->settle_at ? w->settle_at : w->until;
+        }
+    }
     if (w->phase == QMS_WORKER_DRAINING) {
         bool gone = qms_broker_peer_count(w->broker) == 0;
         bool idle = qms_broker_route_count(w->broker) == 0 && w->now >= w->settle_at;
@@ -213,6 +246,7 @@ int qms_worker_run(const struct qms_worker_start *start)
                            .conf = qms_conf_ref(start->conf),
                            .channel = start->channel,
                            .board = start->board,
+                           .slot = start->slot,
                            .bell = start->bell,
                            .until = QMS_NEVER};
     struct qms_diag diag = {0};

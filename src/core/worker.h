@@ -10,12 +10,13 @@ struct qms_worker_start {
     struct qms_conf *conf; /* sockets and roots are open */
     const struct qms_conf_env *env;
     uint8_t secret[32];
-    int channel; /* to the master (core/worker_channel.h); the worker closes it */
-    size_t slot; /* its place among the workers */
+    int channel;  /* to the master (core/worker_channel.h); the worker closes it */
+    size_t slot;  /* its place among the workers */
+    size_t slots; /* those that were ever used are below this */
+    uint32_t generation;
     struct qms_board *board;
-    /* Several workers (-1: it is alone; the worker closes them): its arena and its eventfd. */
-    int payload, bell;
-    size_t peers; /* other workers that live now and will tell what agents they have */
+    int payload, bell; /* its arena and its eventfd; the worker closes them */
+    size_t peers;      /* other workers that live now and will tell what agents they have */
 };
 
 /** The whole life of a worker in its freshly forked process: drops privileges, serves, says

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 
 struct body {
-    uint32_t order, slot;
+    uint32_t order, slot, generation;
     char text[QMS_DIAG_MAX];
 };
 
@@ -43,7 +43,8 @@ static void attach(struct msghdr *msg, union control *control, const struct qms_
 
 qms_err qms_channel_send(int end, const struct qms_message *m)
 {
-    struct body body = {.order = (uint32_t)m->order, .slot = m->slot};
+    struct body body = {
+        .order = (uint32_t)m->order, .slot = m->slot, .generation = m->generation};
     struct iovec iov = {&body, sizeof(body)};
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
     union control control = {0};
@@ -99,6 +100,7 @@ qms_err qms_channel_receive(int end, struct qms_message *m)
     }
     m->order = (enum qms_order)body.order;
     m->slot = body.slot;
+    m->generation = body.generation;
     memcpy(m->text, body.text, sizeof(m->text));
     m->text[sizeof(m->text) - 1] = 0;
     return QMS_OK;

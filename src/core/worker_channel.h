@@ -12,9 +12,11 @@ enum qms_order {
     QMS_ORDER_LOG,  /* fds: the error log, then the others, opened anew; slot: their fingerprint
                      */
     QMS_ORDER_QUIT, /* finish what is under way, then leave */
-    QMS_ORDER_STOP, /* leave at once */
-    QMS_ORDER_PEER, /* slot: a worker has come; fds: what is shared with it, arena, eventfd */
-    QMS_ORDER_LOST, /* slot: its worker is gone */
+    QMS_ORDER_RETIRE, /* a newer generation serves: leave when the agents have left */
+    QMS_ORDER_STOP,   /* leave at once */
+    /* slot, generation: a worker has come; fds: what is shared with it, arena, eventfd */
+    QMS_ORDER_PEER,
+    QMS_ORDER_LOST, /* slot: its worker is gone; generation: of its successor, 0: none comes */
     /* to the master */
     QMS_ORDER_READY,    /* serves */
     QMS_ORDER_RELOADED, /* text: empty, or why the old configuration stays */
@@ -26,7 +28,7 @@ enum qms_order {
 
 struct qms_message {
     enum qms_order order;
-    uint32_t slot;
+    uint32_t slot, generation;
     char text[QMS_DIAG_MAX];
     int fds[QMS_ORDER_FDS_MAX];
     size_t fd_count;

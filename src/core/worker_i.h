@@ -13,6 +13,7 @@
 
 enum qms_worker_phase {
     QMS_WORKER_SERVING,
+    QMS_WORKER_RETIRED,  /* a newer generation serves; agents leave by themselves */
     QMS_WORKER_DRAINING, /* routes under way may end */
     QMS_WORKER_CLOSING,  /* every peer was told; the last packets leave */
     QMS_WORKER_DONE
@@ -26,8 +27,9 @@ struct qms_worker {
     struct qms_carrier *carrier;
     struct qms_http_server *http;
     struct event *timer, *orders, *mesh_read;
-    struct qms_mesh *mesh; /* NULL: this worker is alone */
+    struct qms_mesh *mesh;
     struct qms_board *board;
+    size_t slot;
     int bell;
     int channel;
     enum qms_worker_phase phase;
@@ -50,6 +52,9 @@ void qms_worker_mesh_settle(struct qms_worker *w, size_t peers);
 void qms_worker_mesh_order(struct qms_worker *w, struct qms_message *m);
 void qms_worker_mesh_stop(struct qms_worker *w);
 
+/** A newer generation serves: asks the agents to leave, and serves those that are there until
+ * they have, or until `within` nanoseconds have passed. */
+void qms_worker_retire(struct qms_worker *w, qms_time within);
 /** Stops accepting and asks the agents to leave; leaves within `within` nanoseconds. */
 void qms_worker_drain(struct qms_worker *w, qms_time within);
 /** Closes every peer; leaves as soon as that is told, within two seconds. */

@@ -36,12 +36,15 @@ static qms_err watch_bell(struct qms_worker *w)
     return QMS_OK;
 }
 
-static qms_err register_pages(struct qms_worker *w, size_t own)
+/* Pages of slots that somebody has used: this worker answers for all. */
+static qms_err register_pages(struct qms_worker *w, size_t slots)
 {
     qms_err err = QMS_OK;
+    size_t from = qms_board_slots(w->board);
 
-    for (size_t i = 0; err == QMS_OK && i < qms_board_slots(w->board); i++) {
-        if (i != own) {
+    qms_board_grow(w->board, slots);
+    for (size_t i = from; err == QMS_OK && i < slots; i++) {
+        if (i != w->slot) {
             err = qms_stats_register(&qms_board_page(w->board, i)->stats);
         }
     }
@@ -51,18 +54,15 @@ static qms_err register_pages(struct qms_worker *w, size_t own)
 qms_err qms_worker_mesh_start(struct qms_worker *w, const struct qms_worker_start *start,
                               struct qms_diag *diag)
 {
-    struct qms_board_page *page = qms_board_take(start->board, start->slot);
+    struct qms_board_page *page = qms_board_take(start->board, start->slot, start->generation);
 
     if (page == NULL) {
         qms_diag_error(diag, "The workers' counters cannot be shared: %s.", strerror(errno));
         return QMS_E_IO;
     }
     qms_broker_use_stats(w->broker, &page->stats);
-    if (register_pages(w, start->slot) != QMS_OK) {
+    if (register_pages(w, start->slots) != QMS_OK) {
         return qms_diag_nomem(diag);
-    }
-    if (start->payload < 0) {
-        return QMS_OK;
     }
     struct qms_payload *payload = qms_payload_new(start->payload);
     close(start->payload);
@@ -70,7 +70,7 @@ qms_err qms_worker_mesh_start(struct qms_worker *w, const struct qms_worker_star
         qms_diag_error(diag, "No memory to share with other workers: %s.", strerror(errno));
         return QMS_E_IO;
     }
-    w->mesh = qms_mesh_new((unsigned)start->slot, payload, w->bell);
+    w->mesh = qms_mesh_new((unsigned)start->slot, start->generation, payload, w->bell);
     if (w->mesh == NULL) {
         qms_payload_free(payload);
         return qms_diag_nomem(diag);
@@ -97,12 +97,16 @@ void qms_worker_mesh_settle(struct qms_worker *w, size_t peers)
 
 static void on_peer(struct qms_worker *w, struct qms_message *m)
 {
+    if (register_pages(w, m->slot + 1) != QMS_OK) {
+        qms_log(QMS_LOG_ERROR, "a worker's counters are not summed slot=%u", m->slot);
+    }
     if (m->fd_count != 3) {
         qms_log(QMS_LOG_ERROR, "a worker was introduced without what is shared slot=%u",
                 m->slot);
         return;
     }
-    qms_err err = qms_mesh_connect(w->mesh, m->slot, m->fds[0], m->fds[1], m->fds[2]);
+    qms_err err =
+        qms_mesh_connect(w->mesh, m->slot, m->generation, m->fds[0], m->fds[1], m->fds[2]);
     if (err == QMS_OK) {
         m->fds[2] = -1; /* the mesh's */
         event_active(w->mesh_read, EV_READ, 0);
@@ -115,11 +119,12 @@ static void on_peer(struct qms_worker *w, struct qms_message *m)
 void qms_worker_mesh_order(struct qms_worker *w, struct qms_message *m)
 {
     if (w->mesh == NULL) {
-        qms_log(QMS_LOG_ERROR, "order for several workers order=%d", (int)m->order);
-    } else if (m->order == QMS_ORDER_PEER) {
+        return; /* it could not start, and is about to leave */
+    }
+    if (m->order == QMS_ORDER_PEER) {
         on_peer(w, m);
     } else {
-        qms_mesh_lose(w->mesh, m->slot);
+        qms_mesh_lose(w->mesh, m->slot, m->generation == 0);
     }
 }
 

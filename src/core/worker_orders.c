@@ -124,6 +124,9 @@ static void obey(struct qms_worker *w, struct qms_message *m)
     case QMS_ORDER_LOST:
         qms_worker_mesh_order(w, m);
         break;
+    case QMS_ORDER_RETIRE:
+        qms_worker_retire(w, w->conf->worker_shutdown_for);
+        break;
     case QMS_ORDER_QUIT:
         qms_worker_drain(w, w->conf->worker_shutdown_for);
         break;

@@ -183,6 +183,21 @@ qms_err qms_zones_give(struct qms_conf *conf, const struct qms_conf *from,
     return QMS_OK;
 }
 
+qms_err qms_zone_adopt(struct qms_conf *conf, const char *name, size_t size, int fd)
+{
+    struct qms_zone *zone = find(conf, name);
+
+    if (zone == NULL || zone->size != size || zone->memory != NULL) {
+        return QMS_OK;
+    }
+    zone->memory = map(fd, size);
+    if (zone->memory == NULL) {
+        return QMS_E_IO;
+    }
+    zone->memory->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    return QMS_OK;
+}
+
 size_t qms_zones_fds(const struct qms_conf *conf, int *fds)
 {
     size_t count = 0;

@@ -33,6 +33,11 @@ struct qms_zone {
  * qms_zones_drop. */
 QMS_MUST_CHECK qms_err qms_zones_give(struct qms_conf *conf, const struct qms_conf *from,
                                       struct qms_diag *diag);
+/** Master: gives the zone of that name and size the memory behind a descriptor, a duplicate of
+ * which it keeps; the other stays the caller's.  Nothing when there is no such zone.  QMS_E_IO
+ * (errno): it is no zone of that size. */
+QMS_MUST_CHECK qms_err qms_zone_adopt(struct qms_conf *conf, const char *name, size_t size,
+                                      int fd);
 /** The descriptors of all zones, in the order of their declarations, which depends on the text
  * of the configuration only; at most QMS_ZONES_MAX.  They stay the zones'.  In the master. */
 size_t qms_zones_fds(const struct qms_conf *conf, int *fds);

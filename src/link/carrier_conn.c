@@ -190,6 +190,7 @@ const struct qms_endpoint_events qms_carrier_endpoint_events = {
     .on_foreign = qms_carrier_on_foreign,
     .on_key_log = on_key_log,
     .on_key = on_key,
+    .on_newcomer = qms_carrier_on_newcomer,
 };
 
 /* ---- HTTP/3 ---- */

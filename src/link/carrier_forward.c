@@ -16,8 +16,7 @@ struct head {
     struct sockaddr_in6 remote, local; /* room for either family */
 };
 
-bool qms_carrier_on_foreign(struct qms_endpoint *ep, unsigned slot,
-                            const struct qms_endpoint_packet *p)
+static bool pass_on(struct qms_endpoint *ep, unsigned slot, const struct qms_endpoint_packet *p)
 {
     struct qms_carrier_server *s = qms_endpoint_user(ep);
     struct qms_mesh *mesh = qms_broker_mesh(s->carrier->broker);
@@ -39,6 +38,28 @@ bool qms_carrier_on_foreign(struct qms_endpoint *ep, unsigned slot,
     }
     qms_stats_add(qms_broker_stats(s->carrier->broker), QMS_S_PACKETS_FORWARDED, 1);
     return true;
+}
+
+enum qms_foreign_fate qms_carrier_on_foreign(struct qms_endpoint *ep, unsigned slot,
+                                             const struct qms_endpoint_packet *p)
+{
+    const struct qms_carrier_server *s = qms_endpoint_user(ep);
+
+    if (qms_mesh_is_vacant(qms_broker_mesh(s->carrier->broker), slot)) {
+        return QMS_FOREIGN_NOBODY;
+    }
+    return pass_on(ep, slot, p) ? QMS_FOREIGN_PASSED : QMS_FOREIGN_LOST;
+}
+
+/* The same choice as the kernel's filter makes, so that a first flight stays together. */
+bool qms_carrier_on_newcomer(struct qms_endpoint *ep, struct qms_bytes id,
+                             const struct qms_endpoint_packet *p)
+{
+    const struct qms_carrier_server *s = qms_endpoint_user(ep);
+    uint8_t slots[QMS_SLOTS_MAX];
+    size_t count = qms_mesh_newest(qms_broker_mesh(s->carrier->broker), slots);
+
+    return count > 0 && pass_on(ep, slots[qms_endpoint_choose(ep, id, count)], p);
 }
 
 /* ngtcp2 looks at a packet more than once, so it gets a copy that does not change. */

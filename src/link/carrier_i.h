@@ -67,8 +67,10 @@ void qms_carrier_expire_h3(struct qms_carrier *c, qms_time now);
 void qms_carrier_close_all(struct qms_carrier *c, qms_time now);
 
 /* carrier_forward.c */
-bool qms_carrier_on_foreign(struct qms_endpoint *ep, unsigned slot,
-                            const struct qms_endpoint_packet *p);
+enum qms_foreign_fate qms_carrier_on_foreign(struct qms_endpoint *ep, unsigned slot,
+                                             const struct qms_endpoint_packet *p);
+bool qms_carrier_on_newcomer(struct qms_endpoint *ep, struct qms_bytes id,
+                             const struct qms_endpoint_packet *p);
 /** Takes packets that reached other workers from now on. */
 void qms_carrier_forward_start(struct qms_carrier *c);
 void qms_carrier_forward_stop(struct qms_carrier *c);

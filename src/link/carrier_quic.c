@@ -372,10 +372,10 @@ static qms_time carrier_turn(struct qms_carrier *c, qms_time now)
     return c->h3_count > 0 && c->h3_at < next ? c->h3_at : next;
 }
 
-static void carrier_stop_accepting(struct qms_carrier *c)
+static void carrier_stop_accepting(struct qms_carrier *c, bool pass_on)
 {
     for (size_t i = 0; i < c->server_count; i++) {
-        qms_endpoint_stop_accepting(c->servers[i].ep);
+        qms_endpoint_stop_accepting(c->servers[i].ep, pass_on);
     }
 }
 
@@ -390,6 +390,9 @@ static size_t carrier_connections(const struct qms_carrier *c)
     }
     return count;
 }
+
+_Static_assert(QMS_SLOTS_MAX == QMS_ENDPOINT_SLOTS_MAX, "the same slots");
+_Static_assert(QMS_CARRIER_FILTER_MAX == QMS_ENDPOINT_FILTER_MAX, "the same filter");
 
 const struct qms_carrier_ops qms_carrier_quic = {
     .early_data_size = QMS_REPLAY_SHARED_SIZE,

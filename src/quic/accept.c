@@ -233,6 +233,9 @@ void qms_accept(struct qms_socket *sock, const ngtcp2_version_cid *vc, struct qm
         ep->stats.packets_dropped++;
         return;
     }
+    if (!ep->accepting && qms_foreign_newcomer(sock, &hd, pkt, m)) {
+        return;
+    }
     if (!ep->accepting) {
         refuse(sock, &hd, m, NGTCP2_CONNECTION_REFUSED);
         return;

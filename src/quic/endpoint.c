@@ -202,9 +202,10 @@ void qms_endpoint_set_tls(struct qms_endpoint *ep, int socket, struct qms_tls_se
     qms_tls_server_unref(old);
 }
 
-void qms_endpoint_stop_accepting(struct qms_endpoint *ep)
+void qms_endpoint_stop_accepting(struct qms_endpoint *ep, bool pass_on)
 {
     ep->accepting = false;
+    ep->passes_on = pass_on;
 }
 
 void qms_endpoint_set_watch(struct qms_endpoint *ep, qms_endpoint_watch *watch)

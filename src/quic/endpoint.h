@@ -66,6 +66,13 @@ struct qms_endpoint_packet {
     socklen_t remote_len, local_len;
 };
 
+/* What became of a datagram for another worker. */
+enum qms_foreign_fate {
+    QMS_FOREIGN_PASSED,
+    QMS_FOREIGN_LOST,  /* it cannot be passed on now */
+    QMS_FOREIGN_NOBODY /* its worker is gone for good: anyone may answer for it */
+};
+
 struct qms_endpoint_events {
     /** Server: a datagram from an address without a connection wants one.  False refuses it
      * (CONNECTION_REFUSED, counted).  May be NULL.  Called before any memory is spent. */
@@ -84,9 +91,13 @@ struct qms_endpoint_events {
     bool (*on_key_log)(struct qms_endpoint *ep, const struct sockaddr *remote);
     void (*on_key)(struct qms_endpoint *ep, struct qms_bytes line);
     /** Several workers: a datagram whose connection id names the worker in `slot` came to
-     * `socket` here.  False: it cannot be passed on.  May be NULL. */
-    bool (*on_foreign)(struct qms_endpoint *ep, unsigned slot,
-                       const struct qms_endpoint_packet *packet);
+     * `socket` here.  May be NULL. */
+    enum qms_foreign_fate (*on_foreign)(struct qms_endpoint *ep, unsigned slot,
+                                        const struct qms_endpoint_packet *packet);
+    /** A datagram that would begin a connection came where none is begun any more; `id` is the
+     * connection id that its sender chose.  False: nobody takes it.  May be NULL. */
+    bool (*on_newcomer)(struct qms_endpoint *ep, struct qms_bytes id,
+                        const struct qms_endpoint_packet *packet);
 };
 
 /** `server_secret`: 32 random bytes from which Retry, NEW_TOKEN and stateless-reset keys are
@@ -110,14 +121,22 @@ void qms_endpoint_set_tls(struct qms_endpoint *ep, int socket, struct qms_tls_se
 void qms_endpoint_set_slot(struct qms_endpoint *ep, unsigned slot);
 /** The kernel filter that brings datagrams to the sockets of their workers; `out` has
  * QMS_ENDPOINT_FILTER_MAX instructions.  Returns how many it has, 0 on failure. */
-#define QMS_ENDPOINT_FILTER_MAX 32
+#define QMS_ENDPOINT_SLOTS_MAX  128
+#define QMS_ENDPOINT_FILTER_MAX (40 + 4 * QMS_ENDPOINT_SLOTS_MAX)
 struct sock_filter;
-size_t qms_endpoint_filter(const uint8_t server_secret[32], struct sock_filter *out);
+/* `live`: the slots that take new connections, in order; `used`: whether a slot has a worker.
+ */
+size_t qms_endpoint_filter(const uint8_t server_secret[32], const uint8_t *live,
+                           size_t live_count, const bool used[QMS_ENDPOINT_SLOTS_MAX],
+                           struct sock_filter *out);
+/** Which of `count` slots an id that is none of ours is for. */
+size_t qms_endpoint_choose(const struct qms_endpoint *ep, struct qms_bytes id, size_t count);
 /** Takes a datagram that reached another worker as if it had come to the socket here. */
 void qms_endpoint_inject(struct qms_endpoint *ep, const struct qms_endpoint_packet *packet,
                          qms_time now);
-/** No new connections from now on; new ones are refused. */
-void qms_endpoint_stop_accepting(struct qms_endpoint *ep);
+/** No new connections from now on; new ones are refused, or with `pass_on` offered to
+ * on_newcomer first. */
+void qms_endpoint_stop_accepting(struct qms_endpoint *ep, bool pass_on);
 
 /** Client: a new connection on a socket of its own.  `server_name` for SNI and checking.  The
  * link's events must be set before the next call on the endpoint.  QMS_E_IO (errno),

@@ -6,18 +6,32 @@
 #include "quic/int.h"
 
 _Static_assert(QMS_ENDPOINT_FILTER_MAX == QMS_CID_FILTER_MAX, "the same filter");
+_Static_assert(QMS_ENDPOINT_SLOTS_MAX == QMS_CID_SLOTS_MAX, "the same slots");
 
 void qms_endpoint_set_slot(struct qms_endpoint *ep, unsigned slot)
 {
     ep->slot = (int)slot;
 }
 
-size_t qms_endpoint_filter(const uint8_t server_secret[32], struct sock_filter *out)
+size_t qms_endpoint_filter(const uint8_t server_secret[32], const uint8_t *live,
+                           size_t live_count, const bool used[QMS_ENDPOINT_SLOTS_MAX],
+                           struct sock_filter *out)
 {
+    struct qms_cid_slots slots = {.live_count = live_count};
     struct qms_quic_keys keys;
 
-    return qms_quic_keys_derive(&keys, server_secret) == QMS_OK ? qms_cid_filter(&keys, out)
-                                                                : 0;
+    if (live_count == 0 || live_count > QMS_CID_SLOTS_MAX ||
+        qms_quic_keys_derive(&keys, server_secret) != QMS_OK) {
+        return 0;
+    }
+    memcpy(slots.live, live, live_count);
+    memcpy(slots.used, used, sizeof(slots.used));
+    return qms_cid_filter(&keys, &slots, out);
+}
+
+size_t qms_endpoint_choose(const struct qms_endpoint *ep, struct qms_bytes id, size_t count)
+{
+    return qms_cid_choose(&ep->keys, id.data, id.len, count);
 }
 
 static int socket_number(const struct qms_endpoint *ep, int fd)
@@ -30,27 +44,50 @@ static int socket_number(const struct qms_endpoint *ep, int fd)
     return -1;
 }
 
+static struct qms_endpoint_packet packet_of(const struct qms_socket *sock, struct qms_bytes pkt,
+                                            const struct qms_udp_message *m)
+{
+    return (struct qms_endpoint_packet){.socket = socket_number(sock->ep, sock->udp.fd),
+                                        .data = pkt,
+                                        .remote = &m->remote.sa,
+                                        .local = &m->local.sa,
+                                        .remote_len = m->remote_len,
+                                        .local_len = m->local_len};
+}
+
 bool qms_foreign(struct qms_socket *sock, const ngtcp2_version_cid *vc, struct qms_bytes pkt,
                  const struct qms_udp_message *m)
 {
     struct qms_endpoint *ep = sock->ep;
     int slot = ep->slot >= 0 ? qms_cid_slot(&ep->keys, vc->dcid, vc->dcidlen) : -1;
-    struct qms_endpoint_packet packet = {.socket = socket_number(ep, sock->udp.fd),
-                                         .data = pkt,
-                                         .remote = &m->remote.sa,
-                                         .local = &m->local.sa,
-                                         .remote_len = m->remote_len,
-                                         .local_len = m->local_len};
+    struct qms_endpoint_packet packet = packet_of(sock, pkt, m);
+    enum qms_foreign_fate fate = QMS_FOREIGN_LOST;
 
     if (slot < 0 || slot == ep->slot || packet.socket < 0) {
         return false;
     }
-    if (ep->events->on_foreign != NULL && ep->events->on_foreign(ep, (unsigned)slot, &packet)) {
+    if (ep->events->on_foreign != NULL) {
+        fate = ep->events->on_foreign(ep, (unsigned)slot, &packet);
+    }
+    if (fate == QMS_FOREIGN_PASSED) {
         return true;
     }
-    /* Only its own worker may answer it with a stateless reset; an Initial is anybody's. */
-    ep->stats.packets_dropped += vc->version == 0;
-    return vc->version == 0;
+    /* Only its own worker may answer it with a stateless reset, while there is one; an Initial
+     * is anybody's. */
+    bool lost = fate == QMS_FOREIGN_LOST && vc->version == 0;
+    ep->stats.packets_dropped += lost;
+    return lost;
+}
+
+bool qms_foreign_newcomer(struct qms_socket *sock, const ngtcp2_pkt_hd *hd,
+                          struct qms_bytes pkt, const struct qms_udp_message *m)
+{
+    struct qms_endpoint *ep = sock->ep;
+    struct qms_endpoint_packet packet = packet_of(sock, pkt, m);
+    struct qms_bytes id = {hd->dcid.data, hd->dcid.datalen};
+
+    return ep->passes_on && !ep->injecting && packet.socket >= 0 &&
+           ep->events->on_newcomer != NULL && ep->events->on_newcomer(ep, id, &packet);
 }
 
 void qms_endpoint_inject(struct qms_endpoint *ep, const struct qms_endpoint_packet *packet,

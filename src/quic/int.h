@@ -86,6 +86,7 @@ struct qms_endpoint {
     qms_endpoint_watch *watch;
     qms_time now;
     bool accepting;
+    bool passes_on; /* not accepting: newcomers go to others */
     int slot; /* of this worker among those that share the sockets' addresses; -1: alone */
     bool injecting; /* the datagram under way was passed on to here */
 
@@ -195,6 +196,9 @@ void qms_dest_free(struct qms_dest *r);
 /** Passes a datagram of another worker on.  True: nothing is left to do with it. */
 bool qms_foreign(struct qms_socket *sock, const ngtcp2_version_cid *vc, struct qms_bytes pkt,
                  const struct qms_udp_message *m);
+/** Whether somebody else takes what would begin a connection here. */
+bool qms_foreign_newcomer(struct qms_socket *sock, const ngtcp2_pkt_hd *hd,
+                          struct qms_bytes pkt, const struct qms_udp_message *m);
 /* endpoint.c */
 /** One datagram. */
 void qms_endpoint_demux(struct qms_socket *sock, struct qms_bytes pkt,

@@ -73,7 +73,7 @@ static int setup(void **state)
         s->payload = qms_payload_new(owner);
         close(owner);
         s->bell = eventfd(0, EFD_NONBLOCK);
-        s->mesh = qms_mesh_new(i, s->payload, s->bell);
+        s->mesh = qms_mesh_new(i, 1, s->payload, s->bell);
         assert_non_null(s->mesh);
         qms_mesh_set_events(s->mesh, &events, s);
     }
@@ -82,9 +82,9 @@ static int setup(void **state)
     assert_int_equal(fcntl(f->pair, F_ADD_SEALS, F_SEAL_SHRINK), 0);
     for (unsigned i = 0; i < 2; i++) {
         struct side *other = &f->sides[1 - i];
-        assert_int_equal(
-            qms_mesh_connect(f->sides[i].mesh, 1 - i, f->pair, other->view, dup(other->bell)),
-            QMS_OK);
+        assert_int_equal(qms_mesh_connect(f->sides[i].mesh, 1 - i, 1, f->pair, other->view,
+                                          dup(other->bell)),
+                         QMS_OK);
     }
     *state = f;
     return 0;
@@ -208,7 +208,7 @@ static void a_borrowed_chunk_can_be_read_after_its_worker_is_lost(void **state)
     b->keep = true;
     send_bytes(&f->sides[0], 10, 0);
     both_turn(f);
-    qms_mesh_lose(b->mesh, 0);
+    qms_mesh_lose(b->mesh, 0, false);
     assert_int_equal(b->lost, 1);
     assert_int_equal(b->kept->data[3], 3);
 }
@@ -278,7 +278,7 @@ static void a_lost_worker_gives_back_what_it_was_lent(void **state)
     struct fixture *f = *state;
 
     send_bytes(&f->sides[0], 100, 0);
-    qms_mesh_lose(f->sides[0].mesh, 1);
+    qms_mesh_lose(f->sides[0].mesh, 1, false);
     assert_int_equal(f->sides[0].lost, 1);
     assert_int_equal(qms_payload_used(f->sides[0].payload), 1); /* the one being filled */
     assert_int_equal(

@@ -340,7 +340,7 @@ static void nobody_new_after_stop_accepting(void **state)
     rig_start(r);
     rig_establish(r);
     struct qms_link *living = r->client.link;
-    qms_endpoint_stop_accepting(r->server.ep);
+    qms_endpoint_stop_accepting(r->server.ep, false);
     rig_connect(r);
     assert_true(rig_until(r, &r->client.closed, 3000));
     assert_int_equal(r->client.why.err, QMS_E_CONNECT);

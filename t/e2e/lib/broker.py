@@ -53,7 +53,7 @@ daemon off;
 pid {dir}/quicms.pid;
 error_log {dir}/error.log info;
 state_dir {dir}/state;
-worker_shutdown_timeout 5s;
+worker_shutdown_timeout {drain};
 {main}
 quic {{
     idle_timeout {idle};
@@ -91,7 +91,7 @@ class Broker:
         self.token_file = os.path.join(self.dir, 'tokens')
         self.conf_file = os.path.join(self.dir, 'quicms.conf')
         self.log_file = os.path.join(self.dir, 'error.log')
-        self.conf = {'main': '', 'quic': '', 'server': '', 'http': '', 'idle': '30s',
+        self.conf = {'main': '', 'quic': '', 'server': '', 'http': '', 'idle': '30s', 'drain': '5s',
                      'tls': 'self_signed on;', 'html': HTML, 'origins': '',
                      'auth': f'auth any auth_token; token_file {self.token_file};'}
         self.conf.update(conf)
@@ -210,13 +210,18 @@ class Broker:
         with open(path, encoding='ascii') as f:
             return [int(p) for p in f.read().split()]
 
+    def worker_of_agents(self):
+        """The process of the worker that has agents."""
+        return wait_for('a worker has agents', lambda: [
+            w['pid'] for w in self.json('/api/v1/workers')['workers'] if w['agents'] > 0])[0]
+
     def worker_rss(self):
-        """Resident bytes of the worker."""
-        with open(f'/proc/{self.worker_pids()[0]}/status', encoding='ascii') as f:
-            for line in f:
-                if line.startswith('VmRSS:'):
-                    return int(line.split()[1]) * 1024
-        raise AssertionError('no VmRSS')
+        """Resident bytes of all workers; what they share is counted once."""
+        total = 0
+        for pid in self.worker_pids():
+            with open(f'/proc/{pid}/smaps_rollup', encoding='ascii') as f:
+                total += sum(int(line.split()[1]) * 1024 for line in f if line.startswith('Pss:'))
+        return total
 
     def agent_command(self, agent_id, *args, token=None):
         return [program('quicms-agent'), '--url', self.url, '--id', agent_id,
