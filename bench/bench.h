@@ -18,6 +18,7 @@ struct bench {
     const char *congestion; /* of our own sides and broker; NULL: as they are */
     size_t payload;         /* upper end of path-MTU probing of all sides, bytes */
     const char *only;       /* a word that the names of runs must hold; NULL: all runs */
+    unsigned workers;       /* of a broker started by us; 0: as many as it likes */
     pid_t broker;           /* started by us; 0: somebody else's */
     pid_t worker;           /* whose processor time and memory are read; 0: unknown */
     pid_t sink;
@@ -79,5 +80,8 @@ void bench_streams(struct bench *b, unsigned streams, uint64_t total);
 void bench_messages(struct bench *b, uint64_t count, size_t size);
 void bench_requests(struct bench *b, uint64_t count, size_t size, unsigned in_flight);
 void bench_idle(struct bench *b, unsigned connections);
+/** Load while a shell command runs; prints what agents noticed.  Returns the command's status,
+ * or 1 when anything was lost. */
+int bench_during(struct bench *b, const char *command);
 
 #endif

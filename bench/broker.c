@@ -37,6 +37,9 @@ static void write_conf(struct bench *b, const char *path)
         bench_die("%s cannot be written: %s", path, strerror(errno));
     }
     unsigned port = free_port(SOCK_DGRAM);
+    if (b->workers > 0) {
+        fprintf(f, "worker_processes %u;\n", b->workers);
+    }
     fprintf(f,
             "daemon off;\npid %s/pid;\nerror_log %s/error.log warn;\nstate_dir %s/state;\n"
             "quic {\n    idle_timeout 120s;\n    max_udp_payload %zu;\n",

@@ -18,6 +18,13 @@ static const char usage[] =
     "program.  Sender, broker and receiver are processes of their own; on a machine with few\n"
     "cores they share them.\n"
     "\n"
+    "With --during nothing is measured but what agents notice while a shell command runs: how\n"
+    "many connections were lost, handshakes failed and streams reset, and the longest pause.  "
+    "It\n"
+    "finds the broker started here as QUICMS_DIR, QUICMS_CONF and QUICMS_PID.\n"
+    "\n"
+    "  --during COMMAND    status: the command's, or 1 when anything was lost\n"
+    "  --workers N         worker processes of the broker started here (auto)\n"
     "  --json              one object a line\n"
     "  --quick             a tenth of everything\n"
     "  --only WORD         only runs whose name holds the word\n"
@@ -27,6 +34,7 @@ static const char usage[] =
 struct setup {
     char program[PATH_MAX]; /* the broker to start */
     uint64_t part;          /* of the usual amounts: one in so many */
+    const char *during;     /* NULL: the usual runs */
     int status;
 };
 
@@ -69,6 +77,8 @@ static bool parse(int argc, char **argv, struct bench *b, struct setup *s)
         {"quick", no_argument, NULL, 'q'},
         {"broker", required_argument, NULL, 'b'},
         {"only", required_argument, NULL, 'o'},
+        {"during", required_argument, NULL, 'd'},
+        {"workers", required_argument, NULL, 'w'},
         {"congestion", required_argument, NULL, 'c'},
         {"max-udp-payload", required_argument, NULL, 'm'},
         {"help", no_argument, NULL, 'h'},
@@ -98,6 +108,12 @@ static bool parse(int argc, char **argv, struct bench *b, struct setup *s)
             break;
         case 'o':
             b->only = optarg;
+            break;
+        case 'd':
+            s->during = optarg;
+            break;
+        case 'w':
+            b->workers = (unsigned)strtoul(optarg, NULL, 10);
             break;
         case 'c':
             b->congestion = optarg;
@@ -149,9 +165,16 @@ int main(int argc, char **argv)
         bench_broker_start(&b, s.program);
     }
     print_setup(&b);
-    b.sink = bench_sink_start(&b);
+    if (s.during == NULL) {
+        b.sink = bench_sink_start(&b);
+    }
     if (qms_client_new(&b.client) != QMS_OK) {
         bench_die("no client");
+    }
+    if (s.during != NULL) {
+        s.status = bench_during(&b, s.during);
+        bench_broker_stop(&b);
+        return s.status;
     }
     b.conn = bench_connect(&b, "bench-source", NULL);
     run_all(&b, s.part);
