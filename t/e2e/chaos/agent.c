@@ -96,6 +96,10 @@ void chaos_agent_connect(struct agent *a)
 {
     struct chaos *c = a->chaos;
 
+    /* Of two on their way, to two workers perhaps, either may be the later one. */
+    if (a->conn != NULL && !a->ready) {
+        return;
+    }
     if (a->conn != NULL) {
         chaos_agent_breaks(a); /* it will be replaced */
     }
@@ -111,7 +115,7 @@ void chaos_agent_leave(struct agent *a)
 {
     struct qms_connection *conn = a->conn;
 
-    if (conn == NULL) {
+    if (conn == NULL || !a->ready) {
         return;
     }
     chaos_agent_breaks(a);
