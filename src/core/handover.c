@@ -257,7 +257,7 @@ struct qms_handover *qms_handover_take(void)
     if (h == NULL) {
         return NULL;
     }
-    h->fd = atoi(text);
+    h->fd = (int)strtol(text, NULL, 10);
     h->why = why != NULL ? qms_strndup(why, strlen(why)) : NULL;
     (void)unsetenv(ENV_FD);
     (void)unsetenv(ENV_WHY);
