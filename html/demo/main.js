@@ -58,13 +58,17 @@ async function connectBoth(token) {
   return made;
 }
 
+let starting = false;
 async function start(token) {
+  if (starting || ends) return; // the form was quicker than what begins by itself
+  starting = true;
   status('connecting', 'wait');
   complain();
   try {
     const made = await connectBoth(token);
     session.remember(token);
     ready(made);
+    starting = false;
     status('both connected', 'good');
     const why = await Promise.race([made.left.over, made.right.over]);
     for (const end of [made.left, made.right]) end.close();
@@ -76,6 +80,7 @@ async function start(token) {
     status('not connected', 'bad');
     complain(`Not connected: ${describe(error)}.`);
   }
+  starting = false;
 }
 
 function showRuns(runs, bytes) {

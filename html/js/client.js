@@ -40,6 +40,10 @@ export async function connect(url, {id, token, onStream, onDatagram} = {}) {
     ...(serverCertificateHashes && {serverCertificateHashes})});
   if (onStream) withoutEnd(agent.incomingStreams, onStream);
   if (onDatagram) withoutEnd(agent.incomingDatagrams, onDatagram);
-  agent.over = agent.closed.then(({closeCode, reason}) => reason || `code ${closeCode}`, describe);
+  // A tab that is closed says so, rather than leave its agent to the idle timeout.
+  const gone = new AbortController();
+  window.addEventListener('pagehide', () => { agent.close().catch(() => {}); }, {signal: gone.signal});
+  agent.over = agent.closed.then(({closeCode, reason}) => reason || `code ${closeCode}`, describe)
+    .finally(() => gone.abort());
   return agent;
 }

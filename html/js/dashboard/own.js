@@ -58,6 +58,7 @@ export class Own {
   }
 
   #start() {
+    if (this.#wanted) return; // the form was quicker than what begins by itself
     this.#wanted = true;
     this.#show('Connecting …');
     this.#keep();
