@@ -10,6 +10,7 @@
 #include <quicms/module.h>
 
 #include "base/log.h"
+#include "base/web.h"
 #include "core/route_conf.h"
 #include "core/slots.h"
 
@@ -190,8 +191,7 @@ struct qms_conf_env {
     const struct qms_identity_ops *identity;
     const struct qms_carrier_ops *carrier;
     /* Opens a file beneath a directory for the HTTP endpoint; contract of qms_static_open. */
-    int (*static_open)(int root_fd, struct qms_bytes path, int *fd, uint64_t *size,
-                       const char **content_type);
+    int (*static_open)(int root_fd, struct qms_bytes path, struct qms_web_file *out);
 };
 
 /** Reads, checks and loads `file` whole; opens the root directories, no sockets, and mints

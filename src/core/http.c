@@ -102,28 +102,57 @@ static void reply_text(struct qms_http *http, int status, const char *text)
                    (struct qms_bytes){(const uint8_t *)text, strlen(text)});
 }
 
+static struct qms_bytes field(struct qms_http *http, const char *name)
+{
+    const char *value = qms_http_header(http, name);
+
+    return (struct qms_bytes){(const uint8_t *)value, value != NULL ? strlen(value) : 0};
+}
+
+static void add_validators(struct qms_http *http, const struct qms_web_file *file)
+{
+    struct evkeyvalq *out = evhttp_request_get_output_headers(http->req);
+
+    evhttp_add_header(out, "etag", file->etag);
+    evhttp_add_header(out, "last-modified", file->modified);
+}
+
+static void send_unchanged(struct qms_http *http, const struct qms_web_file *file)
+{
+    add_validators(http, file);
+    evhttp_add_header(evhttp_request_get_output_headers(http->req), "cache-control",
+                      QMS_WEB_CACHE_FILE);
+    http->replied = true;
+    evhttp_send_reply(http->req, 304, "Not Modified", NULL);
+}
+
 void qms_http_file(struct qms_http *http, const char *path)
 {
     const struct qms_conf *conf = qms_broker_conf(http->server->broker);
     struct qms_bytes bytes = {(const uint8_t *)path, strlen(path)};
-    const char *content_type = "application/octet-stream";
-    uint64_t size = 0;
-    int fd = -1, status = 404;
+    struct qms_web_file file = {.fd = -1};
+    int status = 404;
 
     if (conf->http_root_fd >= 0) {
-        status = http->server->env->static_open(conf->http_root_fd, bytes, &fd, &size,
-                                                &content_type);
+        status = http->server->env->static_open(conf->http_root_fd, bytes, &file);
     }
     if (status != 200) {
         qms_http_error(http, status);
         return;
     }
+    if (qms_web_file_unchanged(&file, field(http, "If-None-Match"),
+                               field(http, "If-Modified-Since"))) {
+        close(file.fd);
+        send_unchanged(http, &file);
+        return;
+    }
     struct evbuffer *body = evbuffer_new();
     /* The buffer takes the descriptor over only when it succeeds. */
     bool added =
-        body != NULL && (size == 0 || evbuffer_add_file(body, fd, 0, (ev_off_t)size) == 0);
-    if (!added || size == 0) {
-        close(fd);
+        body != NULL &&
+        (file.size == 0 || evbuffer_add_file(body, file.fd, 0, (ev_off_t)file.size) == 0);
+    if (!added || file.size == 0) {
+        close(file.fd);
     }
     if (!added) {
         if (body != NULL) {
@@ -132,8 +161,9 @@ void qms_http_file(struct qms_http *http, const char *path)
         qms_http_error(http, 500);
         return;
     }
-    add_headers(http, content_type, false);
-    send_reply(http, 200, body, size);
+    add_headers(http, file.type, false);
+    add_validators(http, &file);
+    send_reply(http, 200, body, file.size);
 }
 
 static bool module_location(struct qms_http *http, const char *path)

@@ -123,6 +123,7 @@
     X(UDP_WRITES, "quicms_udp_syscalls_total", "call=\"send\"", COUNTER, SUM, "")              \
     X(H3_REQUESTS_OK, "quicms_h3_requests_total", "status=\"2xx\"", COUNTER, SUM,              \
       "Plain HTTP/3 requests that were answered.")                                             \
+    X(H3_REQUESTS_UNCHANGED, "quicms_h3_requests_total", "status=\"3xx\"", COUNTER, SUM, "")   \
     X(H3_REQUESTS_BAD, "quicms_h3_requests_total", "status=\"other\"", COUNTER, SUM, "")       \
     X(WT_REFUSED_ORIGIN, "quicms_webtransport_refused_total", "reason=\"origin\"", COUNTER,    \
       SUM, "WebTransport sessions that were refused.")                                         \

@@ -10,6 +10,7 @@
 #define QMS_H3_H3_H
 
 #include "base/link.h"
+#include "base/web.h"
 
 struct qms_h3;
 
@@ -57,10 +58,9 @@ struct qms_h3 *qms_h3_of_session(struct qms_link *session);
 struct qms_link *qms_h3_link(struct qms_h3 *h3);
 
 /** Static files: opens a path beneath root_fd (openat2 RESOLVE_BENEATH), maps "/" to
- * index.html.  Shared with the HTTP endpoint.  On success a descriptor, its size and the
- * content type (static memory).  Returns the HTTP status: 200, 400, 403, 404; 503 when
- * descriptors or memory are used up. */
-int qms_static_open(int root_fd, struct qms_bytes path, int *fd, uint64_t *size,
-                    const char **content_type);
+ * index.html.  Shared with the HTTP endpoint.  On success the file, whose descriptor is the
+ * caller's.  Returns the HTTP status: 200, 400, 403, 404; 503 when descriptors or memory are
+ * used up. */
+int qms_static_open(int root_fd, struct qms_bytes path, struct qms_web_file *out);
 
 #endif

@@ -58,6 +58,8 @@ enum qms_h3_field {
     FIELD_PATH,
     FIELD_PROTOCOL,
     FIELD_ORIGIN,
+    FIELD_IF_NONE_MATCH,
+    FIELD_IF_MODIFIED_SINCE,
     FIELD_WT_PROTOCOLS,
     FIELD_COUNT
 };
@@ -239,7 +241,9 @@ struct qms_bytes qms_h3_request_get(const struct qms_h3_stream *s, enum qms_h3_f
 /** A status other than 200; a GET gets it in words too. */
 void qms_h3_respond_status(struct qms_h3_stream *s, int status);
 /** The file in s->req->fd follows when there is a `body`. */
-void qms_h3_respond_file(struct qms_h3_stream *s, uint64_t size, const char *type, bool body);
+void qms_h3_respond_file(struct qms_h3_stream *s, const struct qms_web_file *file, bool body);
+/** 304: the asker has that file already. */
+void qms_h3_respond_unchanged(struct qms_h3_stream *s, const struct qms_web_file *file);
 
 /* --- connect.c --- */
 void qms_h3_answer_connect(struct qms_h3_stream *s);

@@ -89,6 +89,10 @@ static enum qms_h3_field field_of(int32_t token, struct qms_bytes name)
         return FIELD_PROTOCOL;
     case NGHTTP3_QPACK_TOKEN_ORIGIN:
         return FIELD_ORIGIN;
+    case NGHTTP3_QPACK_TOKEN_IF_NONE_MATCH:
+        return FIELD_IF_NONE_MATCH;
+    case NGHTTP3_QPACK_TOKEN_IF_MODIFIED_SINCE:
+        return FIELD_IF_MODIFIED_SINCE;
     default:
         return equal(name, "wt-available-protocols") ? FIELD_WT_PROTOCOLS : FIELD_COUNT;
     }
@@ -163,9 +167,7 @@ static int answer_file(struct qms_h3_stream *s, struct qms_bytes path, bool head
                        uint64_t *sent)
 {
     struct qms_h3 *h3 = s->h3;
-    uint64_t size;
-    const char *type;
-    int fd;
+    struct qms_web_file file = {.fd = -1};
 
     int root = h3->events->root_of != NULL ? h3->events->root_of(h3, path) : -1;
     if (root < 0) {
@@ -174,19 +176,25 @@ static int answer_file(struct qms_h3_stream *s, struct qms_bytes path, bool head
     if (h3->file_count >= FILES_MAX) {
         return 503;
     }
-    int status = qms_static_open(root, path, &fd, &size, &type);
+    int status = qms_static_open(root, path, &file);
     if (status != 200) {
         return status;
     }
-    if (head || size == 0) {
-        close(fd);
-    } else {
-        s->req->fd = fd;
-        s->req->left = size;
-        h3->file_count++;
-        *sent = size;
+    if (qms_web_file_unchanged(&file, qms_h3_request_get(s, FIELD_IF_NONE_MATCH),
+                               qms_h3_request_get(s, FIELD_IF_MODIFIED_SINCE))) {
+        close(file.fd);
+        qms_h3_respond_unchanged(s, &file);
+        return 304;
     }
-    qms_h3_respond_file(s, size, type, *sent > 0);
+    if (head || file.size == 0) {
+        close(file.fd);
+    } else {
+        s->req->fd = file.fd;
+        s->req->left = file.size;
+        h3->file_count++;
+        *sent = file.size;
+    }
+    qms_h3_respond_file(s, &file, *sent > 0);
     return 200;
 }
 
@@ -206,7 +214,7 @@ static void answer_plain(struct qms_h3_stream *s)
     } else {
         status = answer_file(s, path, head, &sent);
     }
-    if (status != 200) {
+    if (status != 200 && status != 304) {
         qms_h3_respond_status(s, status);
     }
     if (h3->events->on_request != NULL) {

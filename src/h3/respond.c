@@ -87,11 +87,28 @@ void qms_h3_respond_status(struct qms_h3_stream *s, int status)
     qms_h3_lib_respond(s, a.fields, a.count, body);
 }
 
-void qms_h3_respond_file(struct qms_h3_stream *s, uint64_t size, const char *type, bool body)
+static void add_validators(struct answer *a, const struct qms_web_file *file)
+{
+    add(a, "etag", file->etag);
+    add(a, "last-modified", file->modified);
+}
+
+void qms_h3_respond_file(struct qms_h3_stream *s, const struct qms_web_file *file, bool body)
 {
     struct answer a;
 
-    begin(&a, 200, size);
-    add_content(&a, type, QMS_WEB_CACHE_FILE);
+    begin(&a, 200, file->size);
+    add_content(&a, file->type, QMS_WEB_CACHE_FILE);
+    add_validators(&a, file);
     qms_h3_lib_respond(s, a.fields, a.count, body);
+}
+
+void qms_h3_respond_unchanged(struct qms_h3_stream *s, const struct qms_web_file *file)
+{
+    struct answer a = {.status = "304"};
+
+    add(&a, ":status", a.status);
+    add(&a, "cache-control", QMS_WEB_CACHE_FILE);
+    add_validators(&a, file);
+    qms_h3_lib_respond(s, a.fields, a.count, false);
 }

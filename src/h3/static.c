@@ -148,19 +148,19 @@ static int open_file(int root_fd, char path[PATH_LEN], int *fd, struct stat *st)
     return 403;
 }
 
-int qms_static_open(int root_fd, struct qms_bytes path, int *fd, uint64_t *size,
-                    const char **type)
+int qms_static_open(int root_fd, struct qms_bytes path, struct qms_web_file *out)
 {
     char relative[PATH_LEN + sizeof("/" INDEX)];
     struct stat st = {0};
     int status = decode(path, relative);
 
     if (status == 200) {
-        status = open_file(root_fd, relative, fd, &st);
+        status = open_file(root_fd, relative, &out->fd, &st);
     }
     if (status == 200) {
-        *size = (uint64_t)st.st_size;
-        *type = content_type(relative);
+        out->size = (uint64_t)st.st_size;
+        out->type = content_type(relative);
+        qms_web_file_describe(out, (int64_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
     }
     return status;
 }

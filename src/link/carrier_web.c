@@ -69,7 +69,9 @@ static void on_request(struct qms_h3 *h3, int status, struct qms_bytes path, uin
     qms_log(QMS_LOG_DEBUG, "HTTP/3 request path=%.*s status=%d bytes=%llu", (int)path.len,
             (const char *)path.data, status, (unsigned long long)body_len);
     qms_stats_add(qms_broker_stats(conn->server->carrier->broker),
-                  status >= 200 && status < 300 ? QMS_S_H3_REQUESTS_OK : QMS_S_H3_REQUESTS_BAD,
+                  status == 304                   ? QMS_S_H3_REQUESTS_UNCHANGED
+                  : status >= 200 && status < 300 ? QMS_S_H3_REQUESTS_OK
+                                                  : QMS_S_H3_REQUESTS_BAD,
                   1);
 }
 

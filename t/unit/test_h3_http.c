@@ -110,6 +110,38 @@ static void get_serves_a_file(void **state)
     assert_int_equal(w->last_body, 5);
 }
 
+static struct page_stream *get_if(struct world *w, const char *field, const char *value)
+{
+    return page_request(w, 0, ":method", "GET", ":scheme", "https", ":authority", "b.test",
+                        ":path", "/", field, value, NULL);
+}
+
+static void a_file_that_the_browser_has_is_not_sent_again(void **state)
+{
+    struct world *w = *state;
+
+    world_start(w);
+    struct page_stream *first = page_get(w, "/");
+    world_run(w);
+    assert_int_equal(first->status, 200);
+    assert_string_equal(first->cache, "no-cache");
+    assert_int_equal(first->etag[0], '"');
+    struct page_stream *same = get_if(w, "if-none-match", first->etag);
+    struct page_stream *other = get_if(w, "if-none-match", "\"other\"");
+    struct page_stream *date = get_if(w, "if-modified-since", first->modified);
+    struct page_stream *old = get_if(w, "if-modified-since", "Sun, 06 Nov 1994 08:49:37 GMT");
+    world_run(w);
+    assert_int_equal(same->status, 304);
+    assert_int_equal(same->body.len, 0);
+    assert_string_equal(same->etag, first->etag);
+    assert_string_equal(same->cache, "no-cache");
+    assert_true(same->fin);
+    assert_int_equal(date->status, 304);
+    assert_int_equal(other->status, 200);
+    assert_int_equal(other->body.len, 5);
+    assert_int_equal(old->status, 200);
+}
+
 static void head_tells_the_length_only(void **state)
 {
     struct world *w = *state;
@@ -717,6 +749,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         QMS_TEST(settings_are_these_bytes),
         QMS_TEST(get_serves_a_file),
+        QMS_TEST(a_file_that_the_browser_has_is_not_sent_again),
         QMS_TEST(head_tells_the_length_only),
         QMS_TEST(a_large_file_never_queues_more_than_its_window),
         QMS_TEST(many_large_files_share_the_connections_window),

@@ -102,17 +102,17 @@ static int teardown(void **state)
 static int get_bytes(const struct fixture *f, const char *path, size_t len, char *body,
                      const char **type)
 {
-    uint64_t size = 0;
-    int fd = -1;
-    int status = qms_static_open(f->root, (struct qms_bytes){(const uint8_t *)path, len}, &fd,
-                                 &size, type);
+    struct qms_web_file file = {.fd = -1};
+    int status =
+        qms_static_open(f->root, (struct qms_bytes){(const uint8_t *)path, len}, &file);
 
     body[0] = 0;
     if (status == 200) {
-        ssize_t n = read(fd, body, 63);
-        assert_int_equal(n, (ssize_t)size);
+        ssize_t n = read(file.fd, body, 63);
+        assert_int_equal(n, (ssize_t)file.size);
         body[n] = 0;
-        close(fd);
+        *type = file.type;
+        close(file.fd);
     }
     return status;
 }

@@ -141,6 +141,8 @@ static int http_header(nghttp3_conn *conn, int64_t id, int32_t token, nghttp3_rc
         {"content-length", offsetof(struct page_stream, length), 32},
         {"wt-protocol", offsetof(struct page_stream, wt_protocol), 64},
         {"allow", offsetof(struct page_stream, allow), 32},
+        {"etag", offsetof(struct page_stream, etag), 64},
+        {"last-modified", offsetof(struct page_stream, modified), 64},
         {"cache-control", offsetof(struct page_stream, cache), 32},
         {"content-security-policy", offsetof(struct page_stream, csp), 256},
     };

@@ -30,6 +30,7 @@ struct page_stream {
     /* responses */
     int status;
     char type[64], wt_protocol[64], length[32], allow[32], cache[32], csp[256];
+    char etag[64], modified[64];
     struct bytes body;
 };
 
