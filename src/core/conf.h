@@ -125,6 +125,7 @@ struct qms_conf {
     uint64_t max_memberships, max_watches; /* of one agent */
     uint64_t duplicate;                    /* enum qms_duplicate */
     uint64_t retry_above /* 0: always */, half_open_max;
+    uint64_t max_resets, max_odd_frames; /* a second and connection; 0: no limit */
     uint64_t self_signed_for, self_signed_renew_for,
         self_signed_publish_for; /* unless its tls
                                     block says so */

@@ -22,6 +22,7 @@ static const struct field {
     U64("agent_memory", agent_memory), U64("max_streams", max_streams),
     U64("max_datagram", max_datagram), U64("max_udp_payload", max_udp_payload),
     U64("retry_above", retry_above), U64("max_half_open", half_open_max),
+    U64("max_resets", max_resets), U64("max_odd_frames", max_odd_frames),
 }, texts[] = {
     STR("user", user), STR("user", group), STR("pid", pid_file),
 };

@@ -108,6 +108,9 @@
       "Version Negotiation packets sent.")                                                     \
     X(RESETS, "quicms_stateless_resets_sent_total", "", COUNTER, SUM,                          \
       "Stateless resets sent.")                                                                \
+    X(CUT_RESETS, "quicms_connections_cut_total", "reason=\"resets\"", COUNTER, SUM,           \
+      "QUIC connections that were cut because their peer did too much of something.")          \
+    X(CUT_ODD, "quicms_connections_cut_total", "reason=\"odd_frames\"", COUNTER, SUM, "")      \
     X(PACKETS_DROPPED, "quicms_packets_dropped_total", "", COUNTER, SUM,                       \
       "UDP packets that belonged to nothing and were dropped.")                                \
     X(PACKETS_FORWARDED, "quicms_packets_forwarded_total", "", COUNTER, SUM,                   \

@@ -107,6 +107,8 @@ static struct qms_quic_config quic_config(const struct qms_conf *conf,
     q.half_open_max = (size_t)conf->half_open_max;
     q.retry_above = server->retry == 1 ? 0 : (size_t)conf->retry_above;
     q.early_alpn = server->early_data == QMS_EARLY_DATA_IDEMPOTENT ? "quicms/1" : NULL;
+    q.max_resets = (unsigned)conf->max_resets;
+    q.max_odd_frames = (unsigned)conf->max_odd_frames;
     q.udp_gso = conf->udp_gso != 0;
     return q;
 }
@@ -335,6 +337,8 @@ static void pass_stats_on(struct qms_carrier *c)
     qms_stats_add(page, QMS_S_VERSION_NEGOTIATIONS,
                   sum.version_negotiations_sent - c->passed.version_negotiations_sent);
     qms_stats_add(page, QMS_S_RESETS, sum.resets_sent - c->passed.resets_sent);
+    qms_stats_add(page, QMS_S_CUT_RESETS, sum.cut_for_resets - c->passed.cut_for_resets);
+    qms_stats_add(page, QMS_S_CUT_ODD, sum.cut_for_odd_frames - c->passed.cut_for_odd_frames);
     qms_stats_add(page, QMS_S_PACKETS_DROPPED, sum.packets_dropped - c->passed.packets_dropped);
     qms_stats_add(page, QMS_S_UDP_PACKETS_IN, sum.udp_packets_in - c->passed.udp_packets_in);
     qms_stats_add(page, QMS_S_UDP_PACKETS_OUT, sum.udp_packets_out - c->passed.udp_packets_out);

@@ -52,16 +52,7 @@ void qms_accept_version(struct qms_socket *sock, const ngtcp2_version_cid *vc,
 
 static bool may_reset(struct qms_endpoint *ep)
 {
-    ep->reset_tokens += (double)(ep->now - ep->reset_at) * RESET_RATE / (double)QMS_SECOND;
-    ep->reset_at = ep->now;
-    if (ep->reset_tokens > RESET_RATE) {
-        ep->reset_tokens = RESET_RATE;
-    }
-    if (ep->reset_tokens < 1.0) {
-        return false;
-    }
-    ep->reset_tokens -= 1.0;
-    return true;
+    return qms_allowance_take(&ep->stateless_resets, RESET_RATE, RESET_RATE, 1, ep->now);
 }
 
 void qms_accept_reset(struct qms_socket *sock, const ngtcp2_version_cid *vc,

@@ -94,6 +94,10 @@ ngtcp2_path qms_conn_path(struct qms_socket *sock, const union qms_sockaddr *loc
         .user_data = sock};
 }
 
+/* Seconds' worth of resets and odd frames that may come at once. */
+#define RESETS_FOR 2
+#define ODD_FOR    10
+
 static void read_failed(struct qms_quic_conn *c, int rv)
 {
     switch (rv) {
@@ -106,6 +110,30 @@ static void read_failed(struct qms_quic_conn *c, int rv)
     default:
         qms_conn_fail(c, rv);
     }
+}
+
+/* What costs a peer next to nothing and us something is taken out of an allowance; NULL: it was
+ * enough.  Several seconds' worth may come at once: an application may break off all its
+ * streams. */
+static const char *flood_of(struct qms_quic_conn *c)
+{
+    struct qms_endpoint *ep = c->ep;
+    double resets = ep->config.max_resets, odd = ep->config.max_odd_frames;
+    unsigned cancels = c->cancels;
+
+    c->cancels = 0;
+    if (cancels > 0 && resets > 0 &&
+        !qms_allowance_take(&c->cancel_allowance, resets, RESETS_FOR * resets, cancels,
+                            ep->now)) {
+        ep->stats.cut_for_resets++;
+        return "too many streams were broken off";
+    }
+    if (ep->peek.odd > 0 && odd > 0 &&
+        !qms_allowance_take(&c->odd_allowance, odd, ODD_FOR * odd, ep->peek.odd, ep->now)) {
+        ep->stats.cut_for_odd_frames++;
+        return "too many odd frames";
+    }
+    return NULL;
 }
 
 void qms_conn_read(struct qms_quic_conn *c, struct qms_socket *sock, struct qms_bytes pkt,
@@ -130,6 +158,11 @@ void qms_conn_read(struct qms_quic_conn *c, struct qms_socket *sock, struct qms_
     }
     if (ep->peek.count > 0) {
         qms_conn_deliver_stops(c, &ep->peek);
+    }
+    const char *flood = c->server ? flood_of(c) : NULL;
+    if (flood != NULL) {
+        qms_conn_flooded(c, flood);
+        return;
     }
     qms_conn_dirty(c);
 }

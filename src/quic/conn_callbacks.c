@@ -186,6 +186,7 @@ static int on_stream_reset(ngtcp2_conn *ng, int64_t id, uint64_t final_size, uin
     (void)final_size;
 
     if (st != NULL) {
+        qms_conn_count_break(c, st);
         st->recv_over = true;
         qms_conn_grant(c, st);
         if (heard(c)) {

@@ -210,6 +210,19 @@ void qms_conn_fail(struct qms_quic_conn *c, int liberr)
     }
 }
 
+void qms_conn_flooded(struct qms_quic_conn *c, const char *reason)
+{
+    struct qms_link_close why = {
+        .err = QMS_E_PROTOCOL, .code = NGTCP2_PROTOCOL_VIOLATION, .reason = text(reason)};
+    ngtcp2_ccerr e;
+
+    qms_log_peer(QMS_LOG_NOTICE, "connection cut reason=\"%s\"", reason);
+    ngtcp2_ccerr_default(&e);
+    ngtcp2_ccerr_set_transport_error(&e, why.code, why.reason.data, why.reason.len);
+    say_goodbye(c, &e);
+    finish(c, &why, true);
+}
+
 void qms_conn_unreachable(struct qms_quic_conn *c, int err)
 {
     /* Later on such a message may be a passing fault, or forged: the idle time-out decides. */

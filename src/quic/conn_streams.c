@@ -189,6 +189,9 @@ void qms_conn_deliver_stops(struct qms_quic_conn *c, const struct qms_peek *peek
     for (size_t i = 0; i < peek->count && !c->ended && !c->close_asked; i++) {
         struct qms_quic_stream *st = qms_conn_stream_find(c, peek->stops[i].stream_id);
         bool all_acked = st != NULL && st->fin_sent && st->out.bytes == 0;
+        if (st != NULL) {
+            qms_conn_count_break(c, st);
+        }
         if (st == NULL || st->send_over || all_acked || !qms_quic_stream_sends(st)) {
             continue;
         }

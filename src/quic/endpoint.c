@@ -33,6 +33,8 @@ const struct qms_quic_config qms_quic_config_default = {
     .half_open_max = 1024,
     .retry_above = 100,
     .udp_gso = true,
+    .max_resets = 1000,
+    .max_odd_frames = 100,
 };
 
 /* ---- life ---- */

@@ -37,6 +37,10 @@ struct qms_quic_config {
     unsigned priority_guard; /* 1 packet in N to the longest waiting; 0: strict only: 32 */
     size_t half_open_max;    /* server: handshakes under way: 1,024 */
     size_t retry_above;      /* server: Retry when more are half-open: 100; 0: always */
+    /* Server: streams that a peer may break off a second, by RESET_STREAM or STOP_SENDING,
+     * twice as many at once: 1,000; and odd frames (peek.h), ten times as many at once: 100.
+     * More ends the connection with PROTOCOL_VIOLATION; 0: no limit. */
+    unsigned max_resets, max_odd_frames;
     /* Server: the ALPN whose connections may send early data (string lives for ever); NULL:
      * none. Its links have `early` set and events before on_ready. */
     const char *early_alpn;
@@ -55,7 +59,8 @@ struct qms_endpoint_stats {
     uint64_t retries_sent, version_negotiations_sent, resets_sent, packets_dropped;
     uint64_t udp_packets_in, udp_packets_out, udp_bytes_in, udp_bytes_out;
     uint64_t udp_reads, udp_writes; /* system calls: shows the batching */
-    uint64_t connections;           /* living now */
+    uint64_t cut_for_resets, cut_for_odd_frames;
+    uint64_t connections; /* living now */
 };
 
 /* One datagram as it came from a socket. */

@@ -18,6 +18,7 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/sched.h"
+#include "quic/allowance.h"
 #include "quic/cid.h"
 #include "quic/endpoint.h"
 #include "quic/peek.h"
@@ -114,8 +115,7 @@ struct qms_endpoint {
     struct qms_tls_early early; /* anti_replay NULL: no early data is taken */
     struct qms_replay *replay;  /* owned; NULL when the configuration names one */
 
-    double reset_tokens; /* bucket of stateless answers */
-    qms_time reset_at;
+    struct qms_allowance stateless_resets;
     struct qms_endpoint_stats stats;
 };
 
@@ -163,6 +163,8 @@ struct qms_quic_conn {
 
     struct qms_link_stats stats; /* the counted part */
     uint64_t streams_lost;       /* lost packets of closed streams */
+    unsigned cancels; /* streams that the peer broke off in the datagram being read */
+    struct qms_allowance cancel_allowance, odd_allowance;
 };
 
 /* endpoint.c */
@@ -230,6 +232,16 @@ void qms_conn_timer(struct qms_quic_conn *c);
 /** Ends by an ngtcp2 error, telling the peer what is fit to be told. */
 void qms_conn_fail(struct qms_quic_conn *c, int liberr);
 /** Ends because of the socket's errno. */
+/** The peer has broken a stream off: counts that once a stream, and not where it answers a
+ * STOP_SENDING of this side. */
+static inline void qms_conn_count_break(struct qms_quic_conn *c, struct qms_quic_stream *st)
+{
+    c->cancels += !st->broken_off && !st->stop_asked;
+    st->broken_off = true;
+}
+/** The peer does too much of something: closes with PROTOCOL_VIOLATION and the reason, which is
+ * static text. */
+void qms_conn_flooded(struct qms_quic_conn *c, const char *reason);
 void qms_conn_unreachable(struct qms_quic_conn *c, int err);
 /** Ends as the layer above has asked. */
 void qms_conn_close_asked(struct qms_quic_conn *c);

@@ -72,15 +72,14 @@ static bool ack_ranges(struct cursor *c)
     return true;
 }
 
-static bool field(struct cursor *c, char kind, uint64_t *value)
+/* `len`: of what 'd' or 'r' stands for. */
+static bool field(struct cursor *c, char kind, uint64_t *value, uint64_t *len)
 {
-    uint64_t len;
-
     switch (kind) {
     case 'v':
         return varint(c, value);
     case 'd':
-        return varint(c, &len) && skip(c, len);
+        return varint(c, len) && skip(c, *len);
     case 'b':
         return c->left > 0 && skip(c, 1 + (uint64_t)c->at[0]);
     case '8':
@@ -90,7 +89,27 @@ static bool field(struct cursor *c, char kind, uint64_t *value)
     case 'a':
         return ack_ranges(c);
     default:
+        *len = c->left;
         return skip(c, c->left);
+    }
+}
+
+static bool is_odd(uint64_t type, uint64_t len)
+{
+    switch (type) {
+    case 0x01: /* PING */
+    case 0x06: /* CRYPTO */
+    case 0x18: /* NEW_CONNECTION_ID */
+    case 0x19: /* RETIRE_CONNECTION_ID */
+    case 0x1a: /* PATH_CHALLENGE */
+        return true;
+    case 0x08: /* STREAM without FIN */
+    case 0x0a:
+    case 0x0c:
+    case 0x0e:
+        return len == 0;
+    default:
+        return false;
     }
 }
 
@@ -111,17 +130,18 @@ static void keep(struct qms_peek *peek, uint64_t stream_id, uint64_t code)
 void qms_peek_frames(struct qms_peek *peek, struct qms_bytes payload)
 {
     struct cursor c = {payload.data, payload.len};
-    uint64_t type, values[4];
+    uint64_t type, values[4], len = 0;
 
     while (c.left > 0 && varint(&c, &type) && type < sizeof(fields) / sizeof(fields[0]) &&
            fields[type] != NULL) {
         unsigned n = 0;
         for (const char *kind = fields[type]; *kind != '\0'; kind++) {
-            if (!field(&c, *kind, &values[n & 3])) {
+            if (!field(&c, *kind, &values[n & 3], &len)) {
                 return;
             }
             n += *kind == 'v';
         }
+        peek->odd += is_odd(type, len);
         if (type == FRAME_STOP_SENDING) {
             keep(peek, values[0], values[1]);
         }
@@ -145,6 +165,7 @@ int qms_peek_decrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead,
 void qms_peek_begin(struct qms_peek *peek)
 {
     peek->count = 0;
+    peek->odd = 0;
     current = peek;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Finds the STOP_SENDING frames of received packets.
+/* Finds the STOP_SENDING frames of received packets, and counts odd ones.
  *
  * ngtcp2 1.11 answers STOP_SENDING with RESET_STREAM by itself and tells nobody: its
  * stream_stop_sending callback is about our own.  So the decrypt callback, through which every
@@ -21,6 +21,9 @@ struct qms_stop {
 struct qms_peek {
     struct qms_stop *stops;
     size_t count, cap;
+    /* Frames that an honest peer sends rarely and a hostile one could send for ever: PING,
+     * CRYPTO, PATH_CHALLENGE, NEW_ and RETIRE_CONNECTION_ID, and STREAM without data or FIN. */
+    unsigned odd;
 };
 
 /** Collects into `peek` what is decrypted on this thread until qms_peek_end. */

@@ -44,8 +44,9 @@ struct qms_quic_stream {
     bool fin, fin_sent; /* wanted; given to ngtcp2 */
     bool send_over;     /* reset, or stopped by the peer: nothing more goes out */
     bool reset_asked, stop_asked;
-    bool blocked;   /* by the stream's flow control */
-    bool recv_over; /* FIN or RESET received, or stopped by us */
+    bool broken_off; /* by the peer, and counted (conn.c) */
+    bool blocked;    /* by the stream's flow control */
+    bool recv_over;  /* FIN or RESET received, or stopped by us */
 };
 
 struct qms_quic_stream *qms_quic_stream_new(struct qms_link *link, bool bidi, bool local,

@@ -176,6 +176,18 @@ static void stop_is_found_behind_every_other_frame(void **state)
     assert_int_equal(f->peek.stops[1].code, 0);
 }
 
+static void odd_frames_are_counted(void **state)
+{
+    struct fixture *f = *state;
+
+    f->peek.odd = 0;
+    peek(f, frames, sizeof(frames)); /* PING, CRYPTO, two of connection ids, PATH_CHALLENGE */
+    assert_int_equal(f->peek.odd, 5);
+    f->peek.odd = 0;
+    peek(f, "\x0a\x04\x00\x0e\x04\x09\x00\x0b\x04\x00\x0c\x04\x05", 13);
+    assert_int_equal(f->peek.odd, 3); /* STREAM without data; one of the four has FIN */
+}
+
 static void truncated_and_mangled_frames_are_survived(void **state)
 {
     struct fixture *f = *state;
@@ -296,6 +308,7 @@ int main(void)
         QMS_TEST(retry_token_is_bound_to_id_address_secret_and_time),
         QMS_TEST(later_token_is_bound_to_the_host_and_worthless_otherwise),
         QMS_TEST(stop_is_found_behind_every_other_frame),
+        QMS_TEST(odd_frames_are_counted),
         QMS_TEST(truncated_and_mangled_frames_are_survived),
         QMS_TEST(packet_full_of_stops_is_taken_whole),
         QMS_TEST(cursor_stays_right_through_writes_sends_and_acks),

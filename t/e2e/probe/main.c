@@ -5,10 +5,11 @@
  *   quicms-probe URL ID [NAME=VALUE ...]
  *
  * Settings: token, pin, ca, insecure, tickets (folder), early=0, reconnect=MIN,MAX (ms),
- * timeout (ms), pre=KIND:NAME:SIZE:FLAGS (a stream opened before the loop runs), thread=1.
- * Commands: open KIND NAME SIZE FLAGS | migrate | local | stat NAME | streamstats N | join KIND
- * NAME | leave KIND NAME | watch PREFIX | unwatch N | close.  FLAGS: letters i (idempotent), u
- * (unidirectional), - (none).  A stream sends SIZE bytes of a pattern and expects them back. */
+ * timeout (ms), keepalive (ms), pre=KIND:NAME:SIZE:FLAGS (a stream opened before the loop
+ * runs), thread=1. Commands: open KIND NAME SIZE FLAGS | migrate | local | stat NAME |
+ * streamstats N | join KIND NAME | churn KIND NAME N (N streams opened and reset) | leave KIND
+ * NAME | watch PREFIX | unwatch N | close.  FLAGS: letters i (idempotent), u (unidirectional),
+ * - (none).  A stream sends SIZE bytes of a pattern and expects them back. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -258,6 +259,36 @@ static void member_command(struct probe *p, const char *verb, const char *a, con
     }
 }
 
+/* Rapid reset: opens streams, lets them go out, and breaks them off, again and again. */
+static void churn(struct probe *p, const char *kind, const char *name, unsigned long long count)
+{
+    struct qms_stream *streams[64];
+    unsigned long long done = 0;
+
+    while (done < count && !p->over) {
+        size_t n = 0, taken;
+        for (; n < 64; n++) {
+            if (qms_stream_open(p->c, kind_of(kind), name, 0, QMS_PRIORITY_NORMAL, NULL, NULL,
+                                NULL, &streams[n]) != QMS_OK) {
+                break;
+            }
+            (void)!qms_stream_write(streams[n], (struct qms_bytes){(const uint8_t *)"x", 1},
+                                    &taken);
+        }
+        qms_client_process(p->client);
+        for (size_t i = 0; i < n; i++) {
+            qms_stream_reset(streams[i], 0x80);
+            qms_stream_release(streams[i]);
+        }
+        done += n;
+        qms_client_process(p->client);
+        struct pollfd wait = {.fd = qms_client_fd(p->client), .events = POLLIN};
+        (void)poll(&wait, 1, 1);
+        qms_client_process(p->client);
+    }
+    say("churned %llu", done);
+}
+
 static void command(struct probe *p, char *line)
 {
     char verb[32] = "", a[160] = "", b[160] = "", flags[8] = "";
@@ -266,6 +297,8 @@ static void command(struct probe *p, char *line)
     (void)sscanf(line, "%31s %159s %159s %llu %7s", verb, a, b, &size, flags);
     if (strcmp(verb, "open") == 0) {
         open_stream(p, a, b, size, flags);
+    } else if (strcmp(verb, "churn") == 0) {
+        churn(p, a, b, size);
     } else if (strcmp(verb, "migrate") == 0) {
         say("migrate %s", qms_err_name(qms_connection_migrate(p->c)));
     } else if (strcmp(verb, "local") == 0) {
@@ -322,6 +355,10 @@ static qms_err set(struct probe *p, const char *name, const char *value)
     }
     if (strcmp(name, "congestion") == 0) {
         return qms_options_set_congestion_control(p->options, value);
+    }
+    if (strcmp(name, "keepalive") == 0) {
+        return qms_options_set_keep_alive(p->options,
+                                          strtoull(value, NULL, 10) * QMS_MILLISECOND);
     }
     if (strcmp(name, "timeout") == 0) {
         return qms_options_set_connect_timeout(p->options,
