@@ -45,7 +45,9 @@ export class Source {
     if (!connection || !this.#hasService) return undefined;
     try {
       const bytes = await within(connection.request('service:stats', new Uint8Array(0)), PATIENCE);
-      return JSON.parse(new TextDecoder().decode(bytes));
+      const answer = JSON.parse(new TextDecoder().decode(bytes));
+      if (!answer.counters || !answer.workers) throw new Error('the service of another version');
+      return answer;
     } catch {
       if (connection === this.#connection) this.#hasService = false; // not there, or not for us
       return undefined;
