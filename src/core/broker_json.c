@@ -33,7 +33,7 @@ static json_t *agent_json(const struct qms_peer *p, qms_time now)
 }
 
 /* An agent's row and what there is below it. */
-static json_t *connection_json(const struct qms_peer *p, qms_time now)
+json_t *qms_broker_connection_json(const struct qms_peer *p, qms_time now)
 {
     static const char *const states[] = {"greeting", "welcomed", "closing", "gone"};
     struct qms_link_stats s;
@@ -105,7 +105,8 @@ static void list_peers(const struct qms_broker *b, struct rows *rows)
             continue;
         }
         if (rows->total++ < rows->query->max) {
-            add(rows, agents ? agent_json(p, rows->now) : connection_json(p, rows->now));
+            add(rows,
+                agents ? agent_json(p, rows->now) : qms_broker_connection_json(p, rows->now));
         }
     }
 }

@@ -81,12 +81,12 @@ uint64_t qms_sub_lag(const struct qms_sub *sub)
     return sub->out > sub->fan->front ? sub->out - sub->fan->front : 0;
 }
 
-/* One that waits for nothing gets a message of any length: there is no other way to get it. */
+/* By how far it is behind, not by what comes: a message may be longer than max_lag. */
 bool qms_sub_takes(struct qms_sub *sub, uint64_t length)
 {
-    uint64_t lag = qms_sub_lag(sub), extra = length;
+    uint64_t extra = length;
 
-    if (sub->on_slow != QMS_ON_SLOW_DROP || sub->out == 0 || lag + length <= sub->max_lag) {
+    if (sub->on_slow != QMS_ON_SLOW_DROP || qms_sub_lag(sub) <= sub->max_lag) {
         extra = extra < LONG_MESSAGES * sub->max_lag ? extra : LONG_MESSAGES * sub->max_lag;
         sub->bound = sub->max_lag + extra;
         return true;

@@ -29,6 +29,8 @@ void qms_peer_rearm(struct qms_peer *p, qms_time now);
 void qms_peer_tick(struct qms_peer *p, qms_time now);
 /** Closes the connection with a code; idempotent. */
 void qms_peer_close(struct qms_peer *p, uint8_t code, const char *reason);
+/** What is known of the connection, for people; NULL: out of memory. */
+json_t *qms_broker_connection_json(const struct qms_peer *p, qms_time now);
 /** The link's counters; zeroes when it is gone. */
 void qms_peer_link_stats(const struct qms_peer *p, struct qms_link_stats *out);
 

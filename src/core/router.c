@@ -84,15 +84,7 @@ static bool to_service(struct qms_leg *leg, const struct qms_route_header *h,
     if (service == NULL) {
         return qms_router_refused(why, QMS_CODE_NOT_FOUND, "no such service", "not_found");
     }
-    switch (qms_service_open(service, leg)) {
-    case QMS_OK:
-        return true;
-    case QMS_E_UNSUPPORTED:
-        return qms_router_refused(why, QMS_CODE_UNSUPPORTED,
-                                  "the service needs a bidirectional stream", "unsupported");
-    default:
-        return qms_router_refused(why, QMS_CODE_INTERNAL, "", "internal");
-    }
+    return qms_service_open(service, leg, h, why);
 }
 
 static void on_deadline(struct qms_timer *t, qms_time now)

@@ -16,12 +16,23 @@ struct qms_service {
     const struct qms_channel_sink *sink;
     /** A datagram for the service; whether it goes back to its sender as it is. */
     bool datagram_back;
+    /** The whole answer, which comes at once (free); NULL: `why` says why not, or nothing when
+     * memory is out.  NULL: the sink does it all. */
+    char *(*answer)(struct qms_peer *p, const struct qms_route_header *h,
+                    struct qms_refusal *why);
 };
 
 /** NULL: none of that name. */
 const struct qms_service *qms_service_find(struct qms_bytes name);
-/** Joins the opener's leg to a new instance of the service and accepts the route.  QMS_E_NOMEM;
- * QMS_E_UNSUPPORTED: the service does not take unidirectional streams. */
-QMS_MUST_CHECK qms_err qms_service_open(const struct qms_service *service, struct qms_leg *leg);
+/** Joins the opener's leg to a new instance of the service and accepts the route.  False: `why`
+ * says why not. */
+bool qms_service_open(const struct qms_service *service, struct qms_leg *leg,
+                      const struct qms_route_header *h, struct qms_refusal *why);
+
+/* service_report.c: `answer` of stats and directory. */
+char *qms_service_stats(struct qms_peer *p, const struct qms_route_header *h,
+                        struct qms_refusal *why);
+char *qms_service_directory(struct qms_peer *p, const struct qms_route_header *h,
+                            struct qms_refusal *why);
 
 #endif

@@ -34,6 +34,8 @@ struct agent_hooks {
     void (*datagram)(struct agent *a, struct qms_bytes source, uint8_t priority,
                      struct qms_bytes payload);
     void (*pong)(struct agent *a, qms_time round_trip);
+    /** enum qms_presence; `id` is empty at the end of the snapshot. */
+    void (*presence)(struct agent *a, unsigned presence, const char *id);
     /** The input may be read, the output written, without blocking (`poll_in`, `poll_out`). */
     void (*input)(struct agent *a);
     void (*output)(struct agent *a);
@@ -77,6 +79,7 @@ const struct agent_hooks *cmd_request_start(struct agent *a);
 const struct agent_hooks *cmd_datagram_start(struct agent *a);
 const struct agent_hooks *cmd_ping_start(struct agent *a);
 const struct agent_hooks *cmd_stats_start(struct agent *a);
+const struct agent_hooks *cmd_watch_start(struct agent *a);
 
 /** Ends the command; the first code that is not 0 wins. */
 void agent_finish(struct agent *a, int exit_code);

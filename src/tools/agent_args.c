@@ -31,7 +31,9 @@ enum {
     OPT_TRACEPARENT,
     OPT_ECHO,
     OPT_OUT,
-    OPT_COUNT
+    OPT_COUNT,
+    OPT_GROUP,
+    OPT_TOPIC
 };
 
 static const struct option options[] = {
@@ -55,6 +57,8 @@ static const struct option options[] = {
     {"echo", no_argument, NULL, OPT_ECHO},
     {"out", required_argument, NULL, OPT_OUT},
     {"count", required_argument, NULL, OPT_COUNT},
+    {"group", required_argument, NULL, OPT_GROUP},
+    {"topic", required_argument, NULL, OPT_TOPIC},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
@@ -73,19 +77,22 @@ static const struct command {
     {"datagram", AGENT_DATAGRAM, 2, 2, "TARGET TEXT"},
     {"ping", AGENT_PING, 0, 0, "nothing"},
     {"stats", AGENT_STATS, 0, 0, "nothing"},
+    {"watch", AGENT_WATCH, 0, 1, "[PREFIX]"},
 };
 
 static const char usage[] =
     "usage: quicms-agent --url quic://HOST:PORT [--id NAME] [OPTION]... COMMAND\n"
     "\n"
     "commands:\n"
-    "  listen [--echo] [--out DIR] [--count N]  take streams and datagrams\n"
+    "  listen [--echo] [--out DIR] [--count N] [--group NAME]... [--topic NAME]...\n"
+    "                           take streams and datagrams, also those to groups and topics\n"
     "  send TARGET [FILE]       send a file or standard input\n"
     "  open TARGET              join standard input and output with a stream\n"
     "  request TARGET TEXT      send a text and print the answer\n"
     "  datagram TARGET TEXT     send a datagram\n"
     "  ping [--count N]         measure the round trip to the broker\n"
     "  stats                    print the figures of the connection\n"
+    "  watch [--count N] [PREFIX]  print which agents come and go\n"
     "TARGET is agent:ID, service:NAME, group:NAME or topic:NAME.\n"
     "\n"
     "  --token T | --token-file F       credential\n"
@@ -147,7 +154,10 @@ bool agent_target_parse(const char *text, struct agent_target *out, char error[A
         memcpy(out->name, text + len, strlen(text + len) + 1);
         return true;
     }
-    return fail(error, "\"%.200s\" is no target; write agent:ID or service:NAME.", text);
+    return fail(
+        error,
+        "\"%.200s\" is no target; write agent:ID, service:NAME, group:NAME or topic:NAME.",
+        text);
 }
 
 static bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
@@ -243,6 +253,25 @@ static bool take_value(struct agent_args *a, int opt, const char *value, char *e
     }
 }
 
+static bool take_room(struct agent_args *a, enum qms_kind kind, const char *name, char *error)
+{
+    struct agent_target *room = &a->rooms[a->room_count];
+
+    if (a->room_count == AGENT_ROOMS_MAX) {
+        return fail(error, "At most %d groups and topics can be joined.", AGENT_ROOMS_MAX);
+    }
+    if (!name_ok(name)) {
+        return fail(error,
+                    "--%s \"%.200s\": a name has 1 to %d characters out of letters, digits and "
+                    "._~:@/+-.",
+                    kind == QMS_KIND_GROUP ? "group" : "topic", name, QMS_NAME_MAX);
+    }
+    room->kind = kind;
+    memcpy(room->name, name, strlen(name) + 1);
+    a->room_count++;
+    return true;
+}
+
 static bool take(struct agent_args *a, int opt, const char *value, char *error)
 {
     switch (opt) {
@@ -298,6 +327,10 @@ static bool take(struct agent_args *a, int opt, const char *value, char *error)
     case OPT_OUT:
         a->out = value;
         return true;
+    case OPT_GROUP:
+        return take_room(a, QMS_KIND_GROUP, value, error);
+    case OPT_TOPIC:
+        return take_room(a, QMS_KIND_TOPIC, value, error);
     default:
         return take_value(a, opt, value, error);
     }
@@ -321,6 +354,11 @@ static bool take_command(struct agent_args *a, int count, char **words, char *er
         return fail(error, "%s takes %s behind it.", c->name, c->wants);
     }
     a->command = c->command;
+    if (a->command == AGENT_WATCH) {
+        a->prefix = count > 1 ? words[1] : "";
+        return a->prefix[0] == '\0' || name_ok(a->prefix) ||
+               fail(error, "\"%.200s\" cannot begin a name.", a->prefix);
+    }
     if (c->min > 0 && !agent_target_parse(words[1], &a->target, error)) {
         return false;
     }
@@ -352,8 +390,11 @@ static bool check(const struct agent_args *a, char *error)
     if (!listens && (a->echo || a->out != NULL)) {
         return fail(error, "--echo and --out belong to listen.");
     }
-    if (!listens && a->command != AGENT_PING && a->count > 0) {
-        return fail(error, "--count belongs to listen and ping.");
+    if (!listens && a->room_count > 0) {
+        return fail(error, "--group and --topic belong to listen.");
+    }
+    if (!listens && a->command != AGENT_PING && a->command != AGENT_WATCH && a->count > 0) {
+        return fail(error, "--count belongs to listen, ping and watch.");
     }
     if (a->meta != NULL && a->command != AGENT_SEND && a->command != AGENT_OPEN &&
         a->command != AGENT_REQUEST) {

@@ -7,6 +7,7 @@
 
 #define AGENT_ERROR_MAX 512
 #define AGENT_PINS_MAX  16
+#define AGENT_ROOMS_MAX 16
 
 enum agent_command {
     AGENT_LISTEN,
@@ -15,7 +16,8 @@ enum agent_command {
     AGENT_REQUEST,
     AGENT_DATAGRAM,
     AGENT_PING,
-    AGENT_STATS
+    AGENT_STATS,
+    AGENT_WATCH
 };
 
 struct agent_target {
@@ -36,10 +38,13 @@ struct agent_args {
     size_t max_udp_payload; /* 0: the library's default */
     enum agent_command command;
     struct agent_target target;
-    const char *file; /* send; NULL: standard input */
-    const char *text; /* request, datagram */
-    const char *out;  /* listen: folder; NULL: print */
-    uint64_t count;   /* listen, ping; 0: not given */
+    const char *file;                           /* send; NULL: standard input */
+    const char *text;                           /* request, datagram */
+    const char *out;                            /* listen: folder; NULL: print */
+    uint64_t count;                             /* listen, ping, watch; 0: not given */
+    const char *prefix;                         /* watch; "": every agent */
+    struct agent_target rooms[AGENT_ROOMS_MAX]; /* listen: groups and topics to join */
+    size_t room_count;
 };
 
 /** False: `error` holds a sentence. */

@@ -153,6 +153,17 @@ static void on_pong(struct qms_connection *c, void *arg, qms_time round_trip)
     }
 }
 
+static void on_presence(struct qms_connection *c, void *arg, uint64_t watch, unsigned presence,
+                        const char *id)
+{
+    struct agent *a = arg;
+
+    (void)c, (void)watch;
+    if (a->hooks->presence != NULL && !a->finished) {
+        a->hooks->presence(a, presence, id);
+    }
+}
+
 static void on_throttled(struct qms_connection *c, void *arg, unsigned what, uint64_t ms)
 {
     static const char *const names[] = {"traffic", "streams", "bytes", "datagrams"};
@@ -263,6 +274,7 @@ static const struct qms_connection_callbacks callbacks = {
     .on_throttled = on_throttled,
     .on_goaway = on_goaway,
     .on_pong = on_pong,
+    .on_presence = on_presence,
     .on_closed = on_closed,
 };
 
@@ -296,7 +308,7 @@ static const struct agent_hooks *start_command(struct agent *a)
         [AGENT_LISTEN] = cmd_listen_start,     [AGENT_SEND] = cmd_send_start,
         [AGENT_OPEN] = cmd_open_start,         [AGENT_REQUEST] = cmd_request_start,
         [AGENT_DATAGRAM] = cmd_datagram_start, [AGENT_PING] = cmd_ping_start,
-        [AGENT_STATS] = cmd_stats_start,
+        [AGENT_STATS] = cmd_stats_start,       [AGENT_WATCH] = cmd_watch_start,
     };
 
     return starts[a->args.command](a);

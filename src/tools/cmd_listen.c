@@ -13,7 +13,14 @@
 
 #define PRINT_MAX 256 /* bytes of one print that are shown */
 
+/* One that is to be joined. */
+struct room {
+    struct agent *a;
+    const struct agent_target *target;
+};
+
 struct listener {
+    struct room rooms[AGENT_ROOMS_MAX];
     int dir;        /* of --out; -1: none */
     uint64_t ended; /* streams that are over */
     struct incoming *all;
@@ -329,9 +336,48 @@ static void on_datagram(struct agent *a, struct qms_bytes source, uint8_t priori
 
 /* ---- command ---- */
 
+/* The answer to a JOIN: what cannot be joined ends the command. */
+static void on_joined(struct qms_connection *c, void *arg, qms_err err)
+{
+    const struct room *room = arg;
+    struct agent *a = room->a;
+    const struct agent_target *t = room->target;
+    const char *kind = t->kind == QMS_KIND_GROUP ? "group" : "topic";
+
+    (void)c;
+    if (a->finished) {
+        return;
+    }
+    if (err != QMS_OK) {
+        agent_error(a, "The %s \"%s\" could not be joined: %s", kind, t->name,
+                    qms_strerror(err));
+        agent_finish(a, EXIT_TARGET);
+        return;
+    }
+    agent_say(a, "joined %s:%s", kind, t->name);
+    agent_json(a,
+               json_pack("{s:s, s:s, s:s}", "event", "joined", "kind", kind, "name", t->name));
+}
+
+static void join_rooms(struct agent *a)
+{
+    struct listener *l = a->state;
+
+    for (size_t i = 0; i < a->args.room_count; i++) {
+        struct room *room = &l->rooms[i];
+        *room = (struct room){a, &a->args.rooms[i]};
+        qms_err err = qms_connection_join(a->conn, room->target->kind, room->target->name, NULL,
+                                          on_joined, room);
+        if (err != QMS_OK) {
+            on_joined(a->conn, room, err);
+        }
+    }
+}
+
 static void ready(struct agent *a)
 {
     agent_say(a, "listening as %s", qms_connection_id(a->conn));
+    join_rooms(a);
 }
 
 /* The output takes more: so do the streams that waited for it. */

@@ -121,6 +121,14 @@ static enum qms_verdict one_datagram(void *peer_data, const void *conf, struct q
     probe.note_datagram = note_of(conf);
     return probe.reject_datagram ? QMS_REJECT : QMS_PASS;
 }
+static enum qms_verdict one_watch(void *peer_data, const void *conf, struct qms_peer *peer,
+                                  struct qms_bytes prefix, qms_time now,
+                                  struct qms_refusal *why)
+{
+    (void)peer_data, (void)conf, (void)peer, (void)prefix, (void)now;
+    *why = (struct qms_refusal){QMS_CODE_FORBIDDEN, 0, "not you", "probe"};
+    return probe.reject_watch ? QMS_REJECT : QMS_PASS;
+}
 static void one_close(void *stream_data, const void *conf, const struct qms_route *route,
                       uint8_t status, qms_time now)
 {
@@ -191,6 +199,7 @@ static const struct qms_module module_one = {
     .on_open = one_open,
     .on_data = one_data,
     .on_datagram = one_datagram,
+    .on_watch = one_watch,
     .on_close = one_close,
 };
 static const struct qms_module module_key = {

@@ -26,7 +26,7 @@ struct stream {
     size_t result_meta;
     uint64_t received, unconsumed, acked;
     uint32_t sum; /* of what was received, order included */
-    char first[32];
+    char first[512];
     /* Of the header, where the agent is the acceptor. */
     char source[QMS_NAME_MAX + 1], content_type[64], meta[64], traceparent[64];
     uint8_t flags, priority, kind;
@@ -80,7 +80,7 @@ struct probe {
     int slow_asked, slow_cancels;
     uint8_t reject_byte; /* on_data refuses payload with it; 0: none */
     int fins;            /* ends of data that on_data saw */
-    bool reject_open, reject_datagram, reject_reload, reject_connect;
+    bool reject_open, reject_datagram, reject_reload, reject_connect, reject_watch;
     int64_t expires_at; /* what the authenticator grants */
     const char *names;  /* the id that the credential names; NULL: none */
     int opens, closes, peers, gones, frees, connects, disconnects;

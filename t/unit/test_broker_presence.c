@@ -81,6 +81,17 @@ static void a_replaced_agent_has_not_gone(void **state)
     assert_string_equal(w->presence, "+bob ! ");
 }
 
+static void a_watch_that_a_module_refuses_tells_nothing(void **state)
+{
+    struct broker_fixture *f = *state;
+    struct agent *w = agent_connect(f, "watcher", NULL);
+
+    probe.reject_watch = true;
+    assert_int_equal(watch(w, "x"), QMS_CODE_FORBIDDEN);
+    agent_connect(f, "x1", NULL);
+    assert_string_equal(w->presence, "");
+}
+
 static void an_unwatched_prefix_is_silent(void **state)
 {
     struct broker_fixture *f = *state;
@@ -183,6 +194,7 @@ int main(void)
         QMS_TEST(a_watch_begins_with_those_who_are_there),
         QMS_TEST(nobody_is_a_snapshot_too),
         QMS_TEST(a_replaced_agent_has_not_gone),
+        QMS_TEST(a_watch_that_a_module_refuses_tells_nothing),
         QMS_TEST(an_unwatched_prefix_is_silent),
         QMS_TEST(watches_are_bounded),
         QMS_TEST(a_watcher_that_reads_late_is_told_what_is_and_not_what_was),

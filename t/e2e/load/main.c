@@ -15,6 +15,8 @@ static const struct {
     {"slow", load_slow},           /* OTHERS SIZE */
     {"priority", load_priority},   /* BULK PRIORITY */
     {"crowd", load_crowd},         /* AGENTS STREAMS; killed by its caller */
+    {"fanout", load_fanout},       /* SUBSCRIBERS PAIRS of rounds */
+    {"group", load_group},         /* REQUESTS MILLISECONDS between them, at least */
     {"mesh", load_mesh},           /* AGENTS SIZE; 0: until standard input ends */
 };
 
@@ -35,9 +37,9 @@ int main(int argc, char **argv)
     struct qms_options *o = qms_options_new();
 
     if (argc != 7) {
-        fputs(
-            "usage: quicms-load URL PIN TOKEN streams|datagrams|slow|priority|crowd|mesh A B\n",
-            stderr);
+        fputs("usage: quicms-load URL PIN TOKEN "
+              "streams|datagrams|slow|priority|crowd|fanout|group|mesh A B\n",
+              stderr);
         return 64;
     }
     if (o == NULL || qms_options_add_certificate_pin(o, argv[2]) != QMS_OK ||
@@ -47,8 +49,9 @@ int main(int argc, char **argv)
     }
     l.options = o;
     l.url = argv[1];
-    /* A crowd runs beside the others; a mesh brings its own agents. */
-    if (strcmp(argv[4], "mesh") != 0) {
+    /* A crowd runs beside the others; a mesh and a fanout bring their own
+     * agents. */
+    if (strcmp(argv[4], "mesh") != 0 && strcmp(argv[4], "fanout") != 0) {
         load_connect(&l, strcmp(argv[4], "crowd") == 0 ? "crowd" : "load");
     }
     int status =
