@@ -243,9 +243,10 @@ QMS_API void qms_options_set_early_data(struct qms_options *o, bool early_data);
  * UNAUTHENTICATED, FORBIDDEN, UNSUPPORTED, EXPIRED (the first and the last not with a token
  * callback) and REPLACED.
  *
- * GOAWAY and REDIRECT are followed too: after GOAWAY new streams wait, and when those that live
- * are over, or the deadline has passed, the connection is made anew, to the URL named if it is
- * a quic:// one; a refusal that names one is followed at once.  The certificate is checked for
+ * GOAWAY and REDIRECT are followed too: after GOAWAY the connection is made anew at once
+ * (on_reconnecting with QMS_E_WIRE_GOING_AWAY, on_ready), to the URL named if it is a quic://
+ * one, while streams that live go on over the old one until they end or the deadline has
+ * passed; a refusal that names one is followed at once.  The certificate is checked for
  * the new host's name.  More than 4 redirects without 30 s of service in between are ignored;
  * after a failed attempt the first URL counts again. */
 QMS_API QMS_MUST_CHECK qms_err qms_options_set_reconnect(struct qms_options *o, qms_time min,

@@ -95,6 +95,7 @@ static void cut_all(struct qms_client *client)
         }
         qms_session_free(c->session);
         c->session = NULL;
+        qms_parting_free(c);
         qms_dial_free(c->dial);
         c->dial = NULL;
         qms_taken_leave(c);

@@ -180,6 +180,16 @@ struct qms_request {
     struct qms_event *told; /* for the answer to this side's own question */
 };
 
+/* A session that its broker has told to go away; its streams end on it (parting.c). */
+#define QMS_PARTING_MAX 4
+struct qms_parting {
+    struct qms_session *session; /* NULL: none */
+    qms_time leave_at;
+    uint64_t confirm_sent;   /* of the connection, when it began to part */
+    uint64_t sent, received; /* bytes */
+    bool closing;
+};
+
 struct qms_connection {
     struct qms_client *client;
     struct qms_list node, due_node, touched_node, reap_node;
@@ -191,6 +201,7 @@ struct qms_connection {
     bool released;
     bool ready_due, closed_due;
     struct qms_session *session; /* NULL: no link (yet, or any more) */
+    struct qms_parting parting[QMS_PARTING_MAX];
     struct qms_dial *dial;
     qms_time deadline; /* of on_ready */
     char id[QMS_NAME_MAX + 1];
@@ -216,7 +227,7 @@ struct qms_connection {
     size_t member_count;
 
     bool timed_out; /* this attempt: its session is being closed */
-    bool leaving;   /* GOAWAY: streams wait for the next connection */
+    bool leaving;   /* GOAWAY: streams wait for the next session */
     qms_time leave_at, reconnect_at, ready_at;
     uint64_t retry_after_ms; /* of REFUSED */
     unsigned attempts, redirects;
@@ -340,7 +351,25 @@ void qms_connection_read_stats(struct qms_connection *c);
 /** Closes a link that nobody wants, before anyone took its events. */
 void qms_link_abandon(struct qms_link *link);
 
+/* parting.c */
+bool qms_parting_is(struct qms_connection *c, const struct qms_session *s);
+bool qms_parting_any(const struct qms_connection *c);
+/** The connection's session parts; it has none then.  False: there are too many that do. */
+bool qms_parting_begin(struct qms_connection *c, qms_time leave_at);
+/** Closes those that nothing needs any more. */
+void qms_parting_check(struct qms_connection *c);
+/** Closes all.  Whether there are any left. */
+bool qms_parting_close_all(struct qms_connection *c, uint8_t code);
+/** The session's on_closed. */
+void qms_parting_closed(struct qms_connection *c, struct qms_session *s, qms_err err);
+void qms_parting_free(struct qms_connection *c);
+qms_time qms_parting_next_at(const struct qms_connection *c);
+void qms_parting_expire(struct qms_connection *c, qms_time now);
+
 /* confirm.c */
+/** The session over which PING `number` went is gone: nothing more will come about what waits
+ * for it. */
+void qms_confirm_lost(struct qms_connection *c, uint64_t number);
 /** A unidirectional stream of this side has been acknowledged to its end. */
 void qms_stream_confirm(struct qms_stream *st);
 /** Whether the PONG was an answer to qms_stream_confirm. */

@@ -86,6 +86,17 @@ bool qms_confirm_pong(struct qms_connection *c, const uint8_t bytes[8])
     return true;
 }
 
+void qms_confirm_lost(struct qms_connection *c, uint64_t number)
+{
+    uint64_t marked = MARK | number;
+    uint8_t bytes[8];
+
+    if (number == c->confirm_sent && number != c->confirm_done) {
+        memcpy(bytes, &marked, sizeof(bytes));
+        (void)qms_confirm_pong(c, bytes);
+    }
+}
+
 void qms_confirm_status(struct qms_connection *c, const struct qms_control *m)
 {
     struct qms_list *node, *next;

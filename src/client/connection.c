@@ -70,6 +70,7 @@ void qms_connection_destroy(struct qms_connection *c)
     qms_members_clear(c);
     qms_free(c->redirect);
     qms_session_free(c->session);
+    qms_parting_free(c);
     qms_dial_free(c->dial);
     qms_taken_free(c);
     qms_options_fini(&c->settings);
@@ -198,6 +199,11 @@ void qms_connection_fail(struct qms_connection *c, qms_err err, const char *reas
         c->close_err = err;
         (void)snprintf(c->close_reason, sizeof(c->close_reason), "%s", reason);
     }
+    if (qms_parting_close_all(c, QMS_CODE_OK)) {
+        c->state = QMS_CONN_CLOSING; /* their last word ends it */
+        qms_dial_stop(c);
+        return;
+    }
     c->state = QMS_CONN_CLOSED;
     c->closed_due = true;
     qms_dial_stop(c);
@@ -225,6 +231,7 @@ void qms_connection_close(struct qms_connection *c, uint8_t code, const char *re
     c->close_err = qms_err_from_code(code);
     c->close_code = code;
     (void)snprintf(c->close_reason, sizeof(c->close_reason), "%s", cut);
+    (void)qms_parting_close_all(c, code);
     if (c->session == NULL) {
         qms_connection_fail(c, c->close_err, cut);
         return;
@@ -312,8 +319,9 @@ void qms_connection_dispatch(struct qms_connection *c)
 
 qms_time qms_connection_next_at(const struct qms_connection *c)
 {
-    qms_time at = qms_reconnect_next_at(c), other;
+    qms_time at = qms_reconnect_next_at(c), other = qms_parting_next_at(c);
 
+    at = other < at ? other : at;
     if (c->session != NULL) {
         other = qms_session_next_at(c->session);
         at = other < at ? other : at;
@@ -363,6 +371,7 @@ void qms_connection_expire(struct qms_connection *c, qms_time now)
     if (c->session != NULL) {
         qms_session_expire(c->session, now);
     }
+    qms_parting_expire(c, now);
     qms_calls_expire(c, now);
     qms_taken_expire(c, now);
     qms_reconnect_expire(c, now);

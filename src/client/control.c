@@ -212,10 +212,14 @@ void qms_connection_on_control(struct qms_session *s, const struct qms_control *
         qms_confirm_status(c, msg);
         break;
     case QMS_MSG_GOAWAY:
-        on_goaway(c, msg);
+        if (s == c->session) {
+            on_goaway(c, msg);
+        }
         break;
     case QMS_MSG_PRESENCE:
-        qms_members_on_presence(c, msg);
+        if (s == c->session) { /* the next one is told all anew */
+            qms_members_on_presence(c, msg);
+        }
         break;
     case QMS_MSG_STATS:
         qms_broker_stats_on(c, msg);

@@ -85,6 +85,16 @@ static void end_session_streams(struct qms_connection *c, qms_err err)
     }
 }
 
+/* What was asked over the session is not answered any more. */
+static void forget_answers(struct qms_connection *c)
+{
+    c->broker_stats_known = false;
+    qms_pings_forget(c);
+    c->ready_due = c->leaving = c->refused = false;
+    c->leave_at = QMS_NEVER;
+    qms_requests_lost(c);
+}
+
 static void forget_session(struct qms_connection *c)
 {
     struct qms_list *node;
@@ -92,16 +102,12 @@ static void forget_session(struct qms_connection *c)
     c->client->bytes_sent += c->last_stats[QMS_CONNECTION_BYTES_SENT];
     c->client->bytes_received += c->last_stats[QMS_CONNECTION_BYTES_RECEIVED];
     memset(c->last_stats, 0, sizeof(c->last_stats));
-    c->broker_stats_known = false;
 
     while ((node = qms_list_first(&c->confirming)) != NULL) {
         qms_list_remove(node);
     }
     c->confirm_done = c->confirm_sent;
-    qms_pings_forget(c);
-    c->ready_due = c->leaving = c->refused = false;
-    c->leave_at = QMS_NEVER;
-    qms_requests_lost(c);
+    forget_answers(c);
 }
 
 bool qms_reconnect_try(struct qms_connection *c, qms_err err, const char *reason)
@@ -211,11 +217,32 @@ static void leave(struct qms_connection *c)
     qms_connection_touch(c);
 }
 
+/* The next session is dialled while this one ends its streams. */
+static bool move(struct qms_connection *c)
+{
+    qms_connection_read_stats(c);
+    if (!qms_parting_begin(c, c->leave_at)) {
+        return false;
+    }
+    c->state = QMS_CONN_DIALING;
+    c->attempts++;
+    c->deadline = QMS_NEVER;
+    c->reconnect_at = c->client->now;
+    tell(c, QMS_E_WIRE_GOING_AWAY, "the broker has asked to connect anew", 0);
+    memset(c->last_stats, 0, sizeof(c->last_stats)); /* parting.c adds them */
+    forget_answers(c);
+    qms_connection_due(c);
+    qms_connection_touch(c);
+    return true;
+}
+
 void qms_reconnect_check_leave(struct qms_connection *c)
 {
-    if (c->leaving && c->session != NULL && c->state == QMS_CONN_READY && !busy(c)) {
+    if (c->leaving && c->session != NULL && c->state == QMS_CONN_READY && c->redial != NULL &&
+        !move(c) && !busy(c)) {
         leave(c);
     }
+    qms_parting_check(c);
 }
 
 /* ---- time ---- */

@@ -26,7 +26,7 @@ static void on_welcome(struct qms_session *s, const struct qms_control *welcome)
 {
     struct qms_connection *c = conn_of(s);
 
-    if (c->state != QMS_CONN_DIALING) {
+    if (c->state != QMS_CONN_DIALING || s != c->session) {
         return;
     }
     copy_text(c->id, sizeof(c->id), welcome->u.welcome.agent_id);
@@ -41,7 +41,7 @@ static void on_refused(struct qms_session *s, const struct qms_control *m)
     char redirect[1024];
     struct qms_event *e;
 
-    if (c->state != QMS_CONN_DIALING) {
+    if (c->state != QMS_CONN_DIALING || s != c->session) {
         return;
     }
     c->refused = true;
@@ -116,9 +116,26 @@ static void explain(struct qms_connection *c, const struct qms_link_close *why, 
     }
 }
 
+/* The connection itself ends with the last of its sessions. */
+static void on_parting_closed(struct qms_connection *c, struct qms_session *s,
+                              const struct qms_link_close *why)
+{
+    qms_parting_closed(c, s,
+                       why->application && why->by_peer && why->code != 0
+                           ? qms_err_from_code(why->code)
+                           : QMS_E_WIRE_GOING_AWAY);
+    if (c->state == QMS_CONN_CLOSING && c->session == NULL && !qms_parting_any(c)) {
+        qms_connection_fail(c, c->close_err, c->close_reason);
+    }
+}
+
 static void on_closed(struct qms_session *s, const struct qms_link_close *why)
 {
     struct qms_connection *c = conn_of(s);
+    if (qms_parting_is(c, s)) {
+        on_parting_closed(c, s, why);
+        return;
+    }
     char reason[QMS_ERROR_TEXT_MAX];
     bool dialing = c->state == QMS_CONN_DIALING;
     qms_err err = end_error(c, why);
@@ -296,10 +313,11 @@ static void on_stream_closed(struct qms_session_stream *ss)
         qms_stream_rx_dead(st, QMS_E_CLOSED);
         qms_stream_note(st, QMS_DUE_READABLE);
     }
-    if (st->c->leaving) {
+    if (st->c->leaving || qms_parting_any(st->c)) {
         qms_connection_due(st->c);
     }
-    if (st->opener && !st->bidi && st->tx == QMS_HALF_ENDED && !st->released) {
+    if (st->opener && !st->bidi && st->tx == QMS_HALF_ENDED && !st->released &&
+        ss->session == st->c->session) {
         qms_stream_confirm(st);
     }
     qms_stream_check_over(st);

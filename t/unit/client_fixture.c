@@ -152,7 +152,10 @@ static void peer_closed(struct qms_session *s, const struct qms_link_close *why)
     f->peer_closed = true;
     f->peer_why = *why;
     copy(f->peer_reason, sizeof(f->peer_reason), why->reason);
-    f->peer = NULL;
+    f->peer = s == f->peer ? NULL : f->peer;
+    for (size_t i = 0; i < f->old_count; i++) {
+        f->old_peer[i] = s == f->old_peer[i] ? NULL : f->old_peer[i];
+    }
     qms_session_free(s);
 }
 
@@ -480,14 +483,27 @@ struct qms_stream *open_to(struct fixture *f, struct watch *w, const char *agent
 
 /* ---- both ---- */
 
-static bool turn(struct fixture *f, size_t chunk)
+static bool turn_pair(struct fake_pair *pair, struct qms_session *peer, size_t chunk)
 {
-    bool moved = fake_link_pump(f->pair, chunk);
+    bool moved = fake_link_pump(pair, chunk);
 
-    if (f->peer != NULL && qms_session_next_at(f->peer) <= fake_link_now(f->pair)) {
-        qms_session_expire(f->peer, fake_link_now(f->pair));
+    if (peer != NULL && qms_session_next_at(peer) <= fake_link_now(pair)) {
+        qms_session_expire(peer, fake_link_now(pair));
         moved = true;
     }
+    return moved;
+}
+
+/* Sessions that part are served on. */
+static bool turn(struct fixture *f, size_t chunk)
+{
+    bool moved = false;
+
+    for (size_t i = 0; i < f->old_count; i++) {
+        moved =
+            (f->old_peer[i] != NULL && turn_pair(f->old[i], f->old_peer[i], chunk)) || moved;
+    }
+    moved = turn_pair(f->pair, f->peer, chunk) || moved;
     qms_client_turn(f->client, fake_link_now(f->pair));
     return moved || qms_client_next_at(f->client) <= fake_link_now(f->pair);
 }
@@ -552,7 +568,7 @@ static qms_err redial(struct qms_connection *c, const char *url)
 
     copy(f->url, sizeof(f->url), text(url == NULL ? "" : url));
     assert_true(f->old_count < 8);
-    assert_null(f->peer);
+    f->old_peer[f->old_count] = f->peer;
     f->old[f->old_count++] = f->pair;
     link = new_pair(f, NULL);
     fake_link_advance(f->pair, f->client->now - fake_link_now(f->pair));
@@ -570,6 +586,11 @@ struct fixture *fixture_reconnecting(enum welcome welcome)
 void pass(struct fixture *f, qms_time by)
 {
     fake_link_advance(f->pair, by);
+    for (size_t i = 0; i < f->old_count; i++) {
+        if (f->old_peer[i] != NULL) {
+            fake_link_advance(f->old[i], by);
+        }
+    }
     settle(f);
 }
 
@@ -578,6 +599,9 @@ void fixture_free(struct fixture *f)
     qms_client_free(f->client);
     qms_session_free(f->peer);
     fake_pair_free(f->pair);
+    for (size_t i = 0; i < f->old_count; i++) {
+        qms_session_free(f->old_peer[i]);
+    }
     for (size_t i = 0; i < f->old_count; i++) {
         fake_pair_free(f->old[i]);
     }

@@ -61,7 +61,8 @@ struct fixture {
     char log[128]; /* y ready, f refused, s stream, d datagram, t throttled, g goaway, p pong,
                       k token, c closed, m message */
     qms_err refused, closed, token, goaway;
-    struct fake_pair *old[8]; /* of sessions before a reconnect */
+    struct fake_pair *old[8];        /* of sessions before a reconnect */
+    struct qms_session *old_peer[8]; /* their brokers' ends; NULL: gone */
     size_t old_count;
     qms_err lost, done; /* told by on_reconnecting (letter x), by a qms_done (letter D) */
     qms_time delay;

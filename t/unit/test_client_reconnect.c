@@ -184,55 +184,168 @@ static void with_a_token_callback_a_refused_token_is_replaced(void **state)
     fixture_free(f);
 }
 
-static void goaway_waits_for_streams_and_then_moves(void **state)
+static void goaway(struct fixture *f, uint64_t deadline_ms)
+{
+    struct qms_control m = {.type = QMS_MSG_GOAWAY};
+
+    m.u.goaway.status = QMS_CODE_GOING_AWAY;
+    m.u.goaway.deadline_ms = deadline_ms;
+    m.u.goaway.redirect = text("quic://elsewhere:1");
+    peer_sends(f, m);
+    settle(f);
+}
+
+static void goaway_moves_at_once_and_streams_end_where_they_are(void **state)
 {
     struct fixture *f = ready();
-    struct qms_control m = {.type = QMS_MSG_GOAWAY};
     struct watch old = {0}, next = {0};
     (void)state;
 
     open_to(f, &old, "b", 0);
     settle(f);
-    m.u.goaway.status = QMS_CODE_GOING_AWAY;
-    m.u.goaway.deadline_ms = 60000;
-    m.u.goaway.redirect = text("quic://elsewhere:1");
-    peer_sends(f, m);
-    settle(f);
-    assert_string_equal(f->log, "g");
+    goaway(f, 60000);
+    assert_string_equal(f->log, "gxy");
+    assert_int_equal(f->lost, QMS_E_WIRE_GOING_AWAY);
+    assert_int_equal(f->delay, 0);
+    assert_string_equal(f->url, "quic://elsewhere:1");
     open_to(f, &next, "b", 0);
     settle(f);
-    assert_int_equal(f->count, 1); /* it waits */
+    assert_int_equal(f->count, 2);
+    pass(f, 2 * QMS_SECOND);
+    assert_non_null(f->old_peer[0]);
     peer_answers(f->streams[0], 0, "");
     peer_writes(f->streams[0], "done", true);
     assert_int_equal(qms_stream_finish(old.st), QMS_OK);
     settle(f);
     assert_string_equal(old.log, "rRC");
     assert_int_equal(old.closed, QMS_OK);
-    assert_string_equal(f->log, "gxy");
-    assert_int_equal(f->lost, QMS_E_WIRE_GOING_AWAY);
-    assert_int_equal(f->delay, 0);
-    assert_string_equal(f->url, "quic://elsewhere:1");
-    assert_int_equal(f->count, 2);
+    assert_null(f->old_peer[0]); /* nothing needed it any more */
+    assert_true(qms_connection_is_ready(f->conn));
+    peer_answers(f->streams[1], 0, "");
+    peer_writes(f->streams[1], "here", true);
+    assert_int_equal(qms_stream_finish(next.st), QMS_OK);
+    settle(f);
+    assert_int_equal(next.closed, QMS_OK);
     fixture_free(f);
 }
 
-static void goaway_ends_at_its_deadline(void **state)
+static void routes_on_their_way_still_come_over_the_old_session(void **state)
 {
     struct fixture *f = ready();
-    struct qms_control m = {.type = QMS_MSG_GOAWAY};
+    struct peer_stream *late;
+    (void)state;
+
+    goaway(f, 60000);
+    assert_string_equal(f->log, "gxy");
+    struct qms_session *now = f->peer;
+    f->peer = f->old_peer[0];
+    late = peer_opens(f, false, "");
+    f->peer = now;
+    peer_writes(late, "late", true);
+    settle(f);
+    assert_string_equal(f->log, "gxys");
+    assert_memory_equal(f->accepted.got, "late", 4);
+    pass(f, QMS_SECOND);
+    assert_null(f->old_peer[0]);
+    fixture_free(f);
+}
+
+static void an_old_session_ends_at_its_deadline(void **state)
+{
+    struct fixture *f = ready();
     struct watch old = {0};
     (void)state;
 
     open_to(f, &old, "b", 0);
     settle(f);
-    m.u.goaway.deadline_ms = 1000;
-    m.u.goaway.redirect = text("quic://elsewhere:1");
-    peer_sends(f, m);
-    settle(f);
-    assert_string_equal(f->log, "g");
-    pass(f, QMS_SECOND);
+    goaway(f, 1000);
     assert_string_equal(f->log, "gxy");
+    pass(f, QMS_SECOND - 1);
+    assert_null(strchr(old.log, 'C'));
+    pass(f, 1);
+    assert_non_null(strchr(old.log, 'C'));
     assert_int_equal(old.closed, QMS_E_WIRE_GOING_AWAY);
+    assert_true(qms_connection_is_ready(f->conn));
+    fixture_free(f);
+}
+
+static void streams_of_an_old_session_that_breaks_end_and_the_connection_stays(void **state)
+{
+    struct fixture *f = ready();
+    struct watch old = {0};
+    (void)state;
+
+    open_to(f, &old, "b", 0);
+    settle(f);
+    goaway(f, 60000);
+    fake_link_break(f->old[0], QMS_E_IDLE);
+    (void)fake_link_pump(f->old[0], SIZE_MAX);
+    settle(f);
+    assert_non_null(strchr(old.log, 'C'));
+    assert_true(qms_connection_is_ready(f->conn));
+    assert_string_equal(f->log, "gxy");
+    fixture_free(f);
+}
+
+static void closing_ends_the_old_sessions_too(void **state)
+{
+    struct fixture *f = ready();
+    struct watch old = {0};
+    (void)state;
+
+    open_to(f, &old, "b", 0);
+    settle(f);
+    goaway(f, 60000);
+    qms_connection_close(f->conn, 0, NULL);
+    settle(f);
+    assert_string_equal(f->log, "gxyc");
+    assert_non_null(strchr(old.log, 'C'));
+    assert_null(f->old_peer[0]);
+    fixture_free(f);
+}
+
+static void closing_between_two_sessions_waits_for_the_old_one(void **state)
+{
+    struct fixture *f = ready();
+    struct watch old = {0};
+    (void)state;
+
+    open_to(f, &old, "b", 0);
+    settle(f);
+    f->welcome = SILENT;
+    goaway(f, 60000);
+    assert_string_equal(f->log, "gx");
+    qms_connection_release(f->conn);
+    f->conn = NULL;
+    settle(f);
+    assert_null(f->old_peer[0]);
+    fixture_free(f);
+}
+
+static void one_goaway_after_the_other_is_followed(void **state)
+{
+    struct fixture *f = ready();
+    struct watch streams[6] = {0};
+    (void)state;
+
+    /* More than can part at a time: the last ones wait for their streams as of old. */
+    for (int i = 0; i < 6; i++) {
+        open_to(f, &streams[i], "b", 0);
+        settle(f);
+        goaway(f, 60000);
+    }
+    assert_int_equal(f->old_count, QMS_PARTING_MAX);
+    for (size_t i = 0; i < f->count; i++) {
+        peer_answers(f->streams[i], 0, "");
+        peer_writes(f->streams[i], "", true);
+        assert_int_equal(qms_stream_finish(streams[i].st), QMS_OK);
+    }
+    settle(f);
+    pass(f, QMS_SECOND);
+    for (size_t i = 0; i < f->count; i++) {
+        assert_int_equal(streams[i].closed, QMS_OK);
+    }
+    assert_true(qms_connection_is_ready(f->conn));
     fixture_free(f);
 }
 
@@ -332,8 +445,13 @@ int main(void)
         cmocka_unit_test(the_first_attempt_is_repeated_too),
         cmocka_unit_test(an_answer_that_would_be_the_same_again_ends_it),
         cmocka_unit_test(with_a_token_callback_a_refused_token_is_replaced),
-        cmocka_unit_test(goaway_waits_for_streams_and_then_moves),
-        cmocka_unit_test(goaway_ends_at_its_deadline),
+        cmocka_unit_test(goaway_moves_at_once_and_streams_end_where_they_are),
+        cmocka_unit_test(routes_on_their_way_still_come_over_the_old_session),
+        cmocka_unit_test(an_old_session_ends_at_its_deadline),
+        cmocka_unit_test(streams_of_an_old_session_that_breaks_end_and_the_connection_stays),
+        cmocka_unit_test(closing_ends_the_old_sessions_too),
+        cmocka_unit_test(closing_between_two_sessions_waits_for_the_old_one),
+        cmocka_unit_test(one_goaway_after_the_other_is_followed),
         cmocka_unit_test(redirects_in_a_circle_are_bounded),
         cmocka_unit_test(only_quic_urls_are_followed),
         cmocka_unit_test(closing_and_releasing_end_it_also_between_attempts),
