@@ -329,6 +329,12 @@ QMS_API void qms_hello_resume(struct qms_peer *peer);
 /** Worker memory of a module, for callbacks that are given a peer. */
 QMS_API void *qms_peer_module_worker(const struct qms_peer *peer,
                                      const struct qms_module *module);
+/** A number that tells the directive being read from every other one of the configuration: the
+ * same on each worker, and after a reload of the same text. */
+QMS_API uint64_t qms_conf_place(const struct qms_diag *diag);
+/** Counts something that a module has noticed without refusing anything, by a static label: see
+ * struct qms_refusal; `worker` is the module's worker memory.  quicms_module_events_total. */
+QMS_API void qms_worker_count(void *worker, const char *label);
 /** Agent id; empty before on_peer for anonymous ones.  Lent while the peer lives. */
 QMS_API struct qms_bytes qms_peer_id(const struct qms_peer *peer);
 QMS_API const char *qms_peer_carrier(const struct qms_peer *peer); /* "quic", "webtransport" */

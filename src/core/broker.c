@@ -92,6 +92,7 @@ struct qms_broker *qms_broker_new(struct qms_conf *conf, qms_time now, struct qm
     qms_list_init(&b->watches_due);
     qms_err err = broker_fill(b, conf);
     if (err == QMS_OK) {
+        b->chain.stats = &b->stats;
         err = qms_chain_start(&b->chain, conf, now, &failed);
     }
     if (err != QMS_OK) {

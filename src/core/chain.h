@@ -9,13 +9,15 @@
 #define QMS_CORE_CHAIN_H
 
 #include "core/conf.h"
+#include "core/stats.h"
 
 struct qms_chain {
     const struct qms_module *const *modules;
     size_t count;
     size_t *peer_at, *stream_at; /* offsets of the modules' parts */
     size_t peer_size, stream_size;
-    void **worker; /* the modules' worker memory */
+    void **worker;                       /* the modules' worker memory */
+    struct qms_stats_page *const *stats; /* what modules count in; NULL: nothing */
 };
 
 /* Module number in bits of qms_chain_auth.accepted. */

@@ -6,6 +6,39 @@
 /* Parts begin where any object may stand. */
 #define ALIGN(n) (((n) + 15) & ~(size_t)15)
 
+/* In front of each module's worker memory. */
+struct head {
+    const struct qms_chain *chain;
+    uint64_t unused; /* what follows is aligned for anything */
+};
+
+static void *worker_new(const struct qms_chain *c, size_t size)
+{
+    struct head *h = qms_calloc(1, sizeof(*h) + size);
+
+    if (h == NULL) {
+        return NULL;
+    }
+    h->chain = c;
+    return h + 1;
+}
+
+static void worker_free(void *worker)
+{
+    if (worker != NULL) {
+        qms_free((struct head *)worker - 1);
+    }
+}
+
+void qms_worker_count(void *worker, const char *label)
+{
+    const struct qms_chain *c = ((const struct head *)worker - 1)->chain;
+
+    if (c->stats != NULL) {
+        qms_stats_label(*c->stats, QMS_F_MODULE_EVENT, label);
+    }
+}
+
 qms_err qms_chain_init(struct qms_chain *c, const struct qms_module *const *modules,
                        size_t count)
 {
@@ -22,7 +55,7 @@ qms_err qms_chain_init(struct qms_chain *c, const struct qms_module *const *modu
         c->stream_at[i] = c->stream_size;
         c->peer_size += ALIGN(modules[i]->peer_size);
         c->stream_size += ALIGN(modules[i]->stream_size);
-        c->worker[i] = qms_calloc(1, modules[i]->worker_size + 1);
+        c->worker[i] = worker_new(c, modules[i]->worker_size);
         whole = c->worker[i] != NULL;
     }
     if (!whole) {
@@ -35,7 +68,7 @@ qms_err qms_chain_init(struct qms_chain *c, const struct qms_module *const *modu
 void qms_chain_fini(struct qms_chain *c)
 {
     for (size_t i = 0; c->worker != NULL && i < c->count; i++) {
-        qms_free(c->worker[i]);
+        worker_free(c->worker[i]);
     }
     qms_free(c->worker);
     qms_free(c->peer_at);

@@ -43,6 +43,17 @@ void qms_diag_set_place(struct qms_diag *diag, struct qms_place place)
     qms_diag_at(diag, place.file, place.line);
 }
 
+/* FNV-1a of the file's name, and the line. */
+uint64_t qms_conf_place(const struct qms_diag *diag)
+{
+    uint64_t h = UINT64_C(14695981039346656037);
+
+    for (const char *c = diag->file != NULL ? diag->file : ""; *c != '\0'; c++) {
+        h = (h ^ (uint8_t)*c) * UINT64_C(1099511628211);
+    }
+    return h << 20 | (diag->line & 0xfffff);
+}
+
 qms_err qms_diag_nomem(struct qms_diag *diag)
 {
     qms_diag_error(diag, "Out of memory.");

@@ -181,7 +181,9 @@ enum qms_stats_histogram {
     X(ROUTE_REFUSED, "quicms_stream_refusals_total", "reason",                                 \
       "Streams that the broker refused.")                                                      \
     X(ROUTE_CUT, "quicms_stream_violations_total", "reason",                                   \
-      "Streams under way that a module ended because of their payload.")
+      "Streams under way that a module ended because of their payload.")                       \
+    X(MODULE_EVENT, "quicms_module_events_total", "event",                                     \
+      "What modules noticed without refusing it, such as limits in a dry run.")
 
 enum qms_stats_family {
 #define QMS_STATS_ENUM(id, ...) QMS_F_##id,

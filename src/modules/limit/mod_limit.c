@@ -1,82 +1,161 @@
 /* SPDX-License-Identifier: MIT */
-/* Limits: connections per address and in total, and for each agent streams opened, bytes and
- * datagrams a second.
+/* Limits: connections, handshakes, and for each agent (or what a zone's key says) streams
+ * opened, bytes and datagrams a second, all of them counted over all workers.
  *
  * Streams over the limit are refused with the time to retry, datagrams dropped, bytes only
- * delayed: their credit is withheld, so that the agent slows down and loses nothing.  The
- * buckets belong to the agent's id (account.h), the connection counts to the worker. */
+ * delayed: their credit is withheld, so that the agent slows down and loses nothing.  A bucket
+ * is one word in shared memory (base/words.h) that says when all is paid that was used. */
 #include <netinet/in.h>
 #include <string.h>
 
 #include <quicms/module.h>
 
-#include "account.h"
-#include "base/clock.h"
-#include "base/map.h"
-#include "base/mem.h"
-#include "rate.h"
+#include "rule.h"
+#include "seats.h"
 
 enum { THROTTLED_STREAMS = 1, THROTTLED_BYTES, THROTTLED_DATAGRAMS };
 
+/* Labels by enum qms_limit_what: refused, and what would have been. */
+static const char *const labels[] = {"limit_streams", "limit_bytes", "limit_datagrams",
+                                     "limit_handshakes"};
+static const char *const dry_labels[] = {"limit_streams_dry_run", "limit_bytes_dry_run",
+                                         "limit_datagrams_dry_run", "limit_handshakes_dry_run"};
+
 struct conf {
     uint64_t per_address, total; /* connections; 0: unlimited */
-    struct qms_rate streams, bytes, datagrams;
+    uint64_t ipv6_prefix, memory, dry_run;
+    /* Of agents (handshakes: of addresses), in the module's own zone. */
+    struct qms_rate rates[QMS_LIMIT_WHATS];
+    struct qms_zone *buckets, *seats;
+    struct qms_limit_zones *zones; /* NULL: none */
+    size_t rule_count;
+    struct qms_limit_rule rules[QMS_LIMIT_RULES_MAX];
 };
 
 struct worker {
-    struct qms_map *by_address; /* -> uint64_t, only those above 0 */
-    uint64_t total;
-    struct qms_limit_book book;
+    struct qms_seats seats;
+    uint64_t evicted, told; /* words that made room; of them counted already */
 };
 
 struct peer {
     struct qms_peer *peer;
-    struct qms_limit_account *account; /* NULL: there was no memory, or the peer is gone */
-    struct qms_limit_debts own;        /* then the connection pays for itself */
+    struct worker *worker;
 };
 
 /* ---- configuration ---- */
 
-static struct qms_rate *field(void *conf, const char *name)
-{
-    struct conf *c = conf;
-    return strcmp(name, "limit_streams") == 0 ? &c->streams
-           : strcmp(name, "limit_bytes") == 0 ? &c->bytes
-                                              : &c->datagrams;
-}
-
 static qms_err set_rate(void *conf, const struct qms_directive *d, int argc,
                         const char *const *argv, struct qms_diag *diag)
 {
-    return qms_rate_parse(field(conf, d->name), d->name, argc, argv, diag);
+    struct conf *c = conf;
+    unsigned i = 0;
+
+    while (strcmp(labels[i], d->name) != 0) {
+        i++;
+    }
+    return qms_rate_parse(&c->rates[i], d->name, argc, argv, diag);
+}
+
+static qms_err set_zone(void *conf, const struct qms_directive *d, int argc,
+                        const char *const *argv, struct qms_diag *diag)
+{
+    struct conf *c = conf;
+
+    (void)d;
+    if (c->zones == NULL && (c->zones = qms_conf_alloc(diag, sizeof(*c->zones))) == NULL) {
+        return QMS_E_NOMEM;
+    }
+    return qms_limit_zone_parse(c->zones, argc, argv, diag);
+}
+
+static qms_err set_rule(void *conf, const struct qms_directive *d, int argc,
+                        const char *const *argv, struct qms_diag *diag)
+{
+    struct conf *c = conf;
+    qms_err err;
+
+    (void)d;
+    if (c->rule_count == QMS_LIMIT_RULES_MAX) {
+        qms_diag_error(diag, "A block has at most %d \"rate\" directives.",
+                       QMS_LIMIT_RULES_MAX);
+        return QMS_E_CONFIG;
+    }
+    err = qms_limit_rule_parse(&c->rules[c->rule_count], argc, argv, diag);
+    c->rule_count += err == QMS_OK;
+    return err;
 }
 
 #define CONTEXTS (QMS_CTX_MAIN | QMS_CTX_QUIC | QMS_CTX_SERVER)
-#define RATE_ROW(row, what, text)                                                              \
+#define RATE_ROW(row, where, what, text)                                                       \
     {                                                                                          \
-        .name = (row), .contexts = CONTEXTS, .type = QMS_D_CUSTOM, .args_min = 1,              \
+        .name = (row), .contexts = (where), .type = QMS_D_CUSTOM, .args_min = 1,               \
         .args_max = 2, .unit = (what), .set = set_rate, .syntax = "off | RATE [burst=AMOUNT]", \
         .help = (text)                                                                         \
     }
+#define NUMBER_ROW(row, field, where, from, low, high, text)                                   \
+    {                                                                                          \
+        .name = (row), .contexts = (where), .type = QMS_D_NUMBER,                              \
+        .offset = QMS_U64_FIELD(struct conf, field), .def = (from), .min = (low),              \
+        .max = (high), .help = (text)                                                          \
+    }
 
 static const struct qms_directive directives[] = {
-    {.name = "limit_connections_per_address",
-     .contexts = CONTEXTS,
-     .type = QMS_D_NUMBER,
-     .offset = QMS_U64_FIELD(struct conf, per_address),
-     .def = "0",
-     .max = UINT32_MAX,
-     .help = "Connections that one address (IPv6: one /64) may have; 0 means unlimited."},
-    {.name = "limit_connections",
-     .contexts = CONTEXTS,
-     .type = QMS_D_NUMBER,
-     .offset = QMS_U64_FIELD(struct conf, total),
-     .def = "0",
-     .max = UINT32_MAX,
-     .help = "Connections that a worker may have in total; 0 means unlimited."},
-    RATE_ROW("limit_streams", "streams/s", "Streams that an agent may open a second."),
-    RATE_ROW("limit_bytes", "bytes/s", "Payload bytes that an agent may send a second."),
-    RATE_ROW("limit_datagrams", "datagrams/s", "Datagrams that an agent may send a second."),
+    NUMBER_ROW(
+        "limit_connections_per_address", per_address, CONTEXTS, "0", 0, UINT32_MAX,
+        "Connections that one address (IPv6: limit_ipv6_prefix) may have in all workers; "
+        "0 means unlimited."),
+    NUMBER_ROW("limit_connections", total, CONTEXTS, "0", 0, UINT32_MAX,
+               "Connections that all workers may have together; 0 means unlimited."),
+    NUMBER_ROW("limit_ipv6_prefix", ipv6_prefix, QMS_CTX_MAIN, "64", 32, 128,
+               "Bits of an IPv6 address that make one address for limits."),
+    {.name = "limit_memory",
+     .contexts = QMS_CTX_MAIN,
+     .type = QMS_D_SIZE,
+     .offset = QMS_U64_FIELD(struct conf, memory),
+     .def = "4m",
+     .unit = "bytes",
+     .min = 64 << 10,
+     .max = 1 << 30,
+     .help = "Memory for the buckets of agents and addresses, and as much for the seats of "
+             "connections, 16 bytes each; shared by all workers."},
+    {.name = "limit_dry_run",
+     .contexts = CONTEXTS | QMS_CTX_ROUTE,
+     .type = QMS_D_FLAG,
+     .offset = QMS_U64_FIELD(struct conf, dry_run),
+     .def = "off",
+     .help = "Whether limits are only counted, in quicms_module_events_total, and nobody is "
+             "held up."},
+    RATE_ROW("limit_streams", CONTEXTS | QMS_CTX_ROUTE, "streams/s",
+             "Streams that an agent may open a second."),
+    RATE_ROW("limit_bytes", CONTEXTS | QMS_CTX_ROUTE, "bytes/s",
+             "Payload bytes that an agent may send a second."),
+    RATE_ROW("limit_datagrams", CONTEXTS | QMS_CTX_ROUTE, "datagrams/s",
+             "Datagrams that an agent may send a second."),
+    RATE_ROW("limit_handshakes", CONTEXTS, "handshakes/s",
+             "Connections that one address may begin a second."),
+    {.name = "limits_zone",
+     .contexts = QMS_CTX_MAIN,
+     .type = QMS_D_CUSTOM,
+     .args_min = 2,
+     .args_max = 3,
+     .multiple = true,
+     .set = set_zone,
+     .syntax = "NAME key=$agent|$address|$target|$route... [size=SIZE]",
+     .help =
+         "Shared memory for the buckets of \"rate\", one for each value of the key (several "
+         "may be joined); 16 bytes a bucket, 10m unless it is written."},
+    {.name = "rate",
+     .contexts = CONTEXTS | QMS_CTX_ROUTE,
+     .type = QMS_D_CUSTOM,
+     .args_min = 2,
+     .args_max = 10,
+     .multiple = true,
+     .set = set_rule,
+     .syntax = "zone=NAME [opens=RATE [burst=N]] [bytes=RATE [burst=SIZE]] [datagrams=RATE "
+               "[burst=N]] [handshakes=RATE [burst=N]] [dry_run]",
+     .help =
+         "What may be used a second by each key of the zone; all rates of a block hold, and "
+         "a block that writes some has none of those around it."},
     {.name = NULL},
 };
 
@@ -86,164 +165,287 @@ static qms_err merge(void *conf, const void *parent, struct qms_diag *diag)
     const struct conf *p = parent;
 
     (void)diag;
-    c->streams = c->streams.set ? c->streams : p->streams;
-    c->bytes = c->bytes.set ? c->bytes : p->bytes;
-    c->datagrams = c->datagrams.set ? c->datagrams : p->datagrams;
+    for (unsigned i = 0; i < QMS_LIMIT_WHATS; i++) {
+        c->rates[i] = c->rates[i].set ? c->rates[i] : p->rates[i];
+    }
+    c->zones = p->zones; /* main's, which alone may write them */
+    if (c->rule_count == 0) {
+        memcpy(c->rules, p->rules, sizeof(c->rules));
+        c->rule_count = p->rule_count;
+    }
     return QMS_OK;
 }
 
-/* ---- connections ---- */
+static qms_err load(void *conf, struct qms_diag *diag)
+{
+    struct conf *c = conf;
+    qms_err err = QMS_OK;
+
+    c->buckets = qms_zone_declare(diag, "limit", (size_t)c->memory);
+    c->seats = qms_zone_declare(diag, "limit_seats", (size_t)c->memory);
+    if (c->buckets == NULL || c->seats == NULL) {
+        return QMS_E_CONFIG;
+    }
+    for (size_t i = 0; err == QMS_OK && i < c->rule_count; i++) {
+        err = qms_limit_rule_bind(&c->rules[i], c->zones, diag);
+    }
+    return err;
+}
+
+/* ---- the worker ---- */
 
 static qms_err start(void *worker, const void *conf, qms_time now)
 {
     struct worker *w = worker;
-    uint8_t seed[16];
+    size_t size = 0;
+    void *memory = qms_zone_memory(((const struct conf *)conf)->seats, &size);
 
-    (void)conf, (void)now;
-    qms_random(seed, sizeof(seed));
-    w->by_address = qms_map_new(seed);
-    return w->by_address != NULL ? qms_limit_book_init(&w->book) : QMS_E_NOMEM;
+    return qms_seats_init(&w->seats, memory, size, now);
 }
 
 static void stop(void *worker)
 {
-    struct worker *w = worker;
-    size_t cursor = 0;
-    struct qms_bytes key;
-    void *count;
-
-    while (w->by_address != NULL && qms_map_next(w->by_address, &cursor, &key, &count)) {
-        qms_free(count);
-    }
-    qms_map_free(w->by_address);
-    w->by_address = NULL;
-    qms_limit_book_fini(&w->book);
+    qms_seats_fini(&((struct worker *)worker)->seats);
 }
 
 static void tick(void *worker, const void *conf, qms_time now)
 {
     struct worker *w = worker;
+    size_t size = 0;
+    void *memory = qms_zone_memory(((const struct conf *)conf)->seats, &size);
 
-    (void)conf;
-    qms_limit_book_sweep(&w->book, now);
+    qms_seats_move(&w->seats, memory, size, now);
+    qms_seats_renew(&w->seats, now);
+    for (; w->told < w->evicted + w->seats.evicted; w->told++) {
+        qms_worker_count(worker, "limit_zone_full");
+    }
 }
 
-/* IPv4 whole, also inside IPv6; the first half of IPv6, which is what one customer has. */
-static struct qms_bytes key_of(const void *remote)
+/* ---- keys ---- */
+
+/* Of a bucket: parts behind each other. */
+struct key {
+    uint8_t bytes[2 * QMS_NAME_MAX + 64];
+    size_t len;
+};
+
+static void add(struct key *k, const void *data, size_t len)
+{
+    uint8_t head = (uint8_t)len;
+
+    if (k->len + 1 + len <= sizeof(k->bytes)) {
+        k->bytes[k->len++] = head;
+        if (len > 0) {
+            memcpy(k->bytes + k->len, data, len);
+        }
+        k->len += len;
+    }
+}
+
+/* IPv4 whole, also inside IPv6; of IPv6 the part that one customer has. */
+static size_t address_bytes(const struct conf *c, const void *remote, uint8_t out[16])
 {
     static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     const struct sockaddr *sa = remote;
 
-    if (sa->sa_family == AF_INET) {
-        const struct sockaddr_in *in = remote;
-        return (struct qms_bytes){(const uint8_t *)&in->sin_addr, 4};
+    memset(out, 0, 16);
+    if (sa != NULL && sa->sa_family == AF_INET) {
+        memcpy(out, &((const struct sockaddr_in *)remote)->sin_addr, 4);
+        return 4;
     }
-    if (sa->sa_family == AF_INET6) {
-        const uint8_t *a = ((const struct sockaddr_in6 *)remote)->sin6_addr.s6_addr;
-        return memcmp(a, mapped, sizeof(mapped)) == 0 ? (struct qms_bytes){a + 12, 4}
-                                                      : (struct qms_bytes){a, 8};
+    if (sa == NULL || sa->sa_family != AF_INET6) {
+        return 1;
     }
-    return (struct qms_bytes){(const uint8_t *)"", 1};
+    const uint8_t *a = ((const struct sockaddr_in6 *)remote)->sin6_addr.s6_addr;
+    if (memcmp(a, mapped, sizeof(mapped)) == 0) {
+        memcpy(out, a + 12, 4);
+        return 4;
+    }
+    memcpy(out, a, 16);
+    for (unsigned bit = (unsigned)c->ipv6_prefix; bit < 128; bit++) {
+        out[bit / 8] = (uint8_t)(out[bit / 8] & ~(0x80 >> bit % 8));
+    }
+    return 16;
 }
 
-/* NULL: no memory. */
-static uint64_t *counter(struct worker *w, struct qms_bytes key)
-{
-    uint64_t *count = qms_map_get(w->by_address, key);
+/* Who does what; what is not known stays out. */
+struct request {
+    const struct qms_peer *peer; /* NULL: before the handshake */
+    const void *address;
+    unsigned kind;
+    struct qms_bytes target;
+};
 
-    if (count != NULL || (count = qms_calloc(1, sizeof(*count))) == NULL) {
-        return count;
+static struct key key_of(const struct conf *c, unsigned keys, uint64_t place,
+                         const struct request *r)
+{
+    struct key k = {.len = 0};
+    uint8_t address[16];
+
+    if ((keys & QMS_LIMIT_BY_AGENT) != 0 && r->peer != NULL) {
+        struct qms_bytes id = qms_peer_id(r->peer);
+        add(&k, id.data, id.len);
     }
-    if (qms_map_add(w->by_address, key, count) != QMS_OK) {
-        qms_free(count);
-        return NULL;
+    if ((keys & QMS_LIMIT_BY_ADDRESS) != 0) {
+        add(&k, address, address_bytes(c, r->address, address));
     }
-    return count;
+    if ((keys & QMS_LIMIT_BY_TARGET) != 0) {
+        add(&k, &r->kind, sizeof(r->kind));
+        add(&k, r->target.data, r->target.len);
+    }
+    if ((keys & QMS_LIMIT_BY_ROUTE) != 0) {
+        add(&k, &place, sizeof(place));
+    }
+    return k;
 }
 
-static enum qms_verdict no_room(struct qms_refusal *why, const char *label)
+static uint64_t *bucket(struct worker *w, const struct conf *c, const struct qms_zone *zone,
+                        enum qms_limit_what what, const struct key *k, qms_time now,
+                        uint64_t *alone)
 {
-    *why = (struct qms_refusal){QMS_CODE_BUSY, 0, "too many connections", label};
+    struct qms_words words;
+    size_t size = 0;
+    void *memory = qms_zone_memory(zone, &size);
+
+    (void)c;
+    if (!qms_words_open(&words, memory, size)) {
+        *alone = 0;
+        return alone;
+    }
+    return qms_words_at(&words, what, (struct qms_bytes){k->bytes, k->len}, now, &w->evicted);
+}
+
+/* ---- asking the buckets ---- */
+
+/* What came of all buckets that an amount was asked of. */
+struct outcome {
+    bool refused;
+    qms_time at; /* when to try again, or when all is paid; 0: at once */
+};
+
+static void ask_one(struct worker *w, const struct conf *c, const struct qms_zone *zone,
+                    const struct qms_rate *rate, unsigned keys, uint64_t place, bool dry,
+                    enum qms_limit_what what, const struct request *r, uint64_t amount,
+                    qms_time now, struct outcome *out)
+{
+    uint64_t alone;
+    qms_time at = 0;
+
+    if (rate->per_second == 0) {
+        return;
+    }
+    struct key k = key_of(c, keys, place, r);
+    uint64_t *word = bucket(w, c, zone, what, &k, now, &alone);
+    bool over = what == QMS_LIMIT_BYTES ? (at = qms_rate_charge(rate, word, amount, now)) != 0
+                                        : !qms_rate_take(rate, word, amount, now, &at);
+    if (!over) {
+        return;
+    }
+    if (dry) {
+        qms_worker_count(w, dry_labels[what]);
+        return;
+    }
+    out->refused = true;
+    out->at = at > out->at ? at : out->at;
+}
+
+/* What is granted to the agent goes before what is configured. */
+static struct qms_rate in_force(const struct conf *c, enum qms_limit_what what,
+                                const struct qms_peer *peer)
+{
+    const struct qms_limits *g = peer != NULL ? qms_peer_granted_limits(peer) : NULL;
+    const struct qms_limit_rate *rate = g == NULL                     ? NULL
+                                        : what == QMS_LIMIT_OPENS     ? &g->streams
+                                        : what == QMS_LIMIT_BYTES     ? &g->bytes
+                                        : what == QMS_LIMIT_DATAGRAMS ? &g->datagrams
+                                                                      : NULL;
+
+    return rate != NULL && rate->per_second != 0 ? qms_rate_of(rate->per_second, rate->burst)
+                                                 : c->rates[what];
+}
+
+static struct outcome ask(struct worker *w, const struct conf *c, enum qms_limit_what what,
+                          const struct request *r, uint64_t amount, qms_time now)
+{
+    struct outcome out = {.refused = false};
+    struct qms_rate own = in_force(c, what, r->peer);
+    unsigned keys = what == QMS_LIMIT_HANDSHAKES ? QMS_LIMIT_BY_ADDRESS : QMS_LIMIT_BY_AGENT;
+    bool dry = c->dry_run != 0;
+
+    ask_one(w, c, c->buckets, &own, keys, 0, dry, what, r, amount, now, &out);
+    for (size_t i = 0; i < c->rule_count; i++) {
+        const struct qms_limit_rule *rule = &c->rules[i];
+        ask_one(w, c, rule->zone->memory, &rule->rates[what], rule->zone->keys, rule->place,
+                dry || rule->dry_run, what, r, amount, now, &out);
+    }
+    return out;
+}
+
+static uint64_t ms_until(qms_time at, qms_time now)
+{
+    return at > now ? (at - now + QMS_MILLISECOND - 1) / QMS_MILLISECOND : 1;
+}
+
+/* ---- connections ---- */
+
+static enum qms_verdict no_room(struct qms_refusal *why, const char *reason, const char *label)
+{
+    *why = (struct qms_refusal){QMS_CODE_BUSY, 0, reason, label};
     return QMS_REJECT;
 }
 
-/* Counted whether or not a limit is set: a reload may set one. */
+/* Connections are counted whether or not a limit is set: a reload may set one. */
 static enum qms_verdict on_connect(void *worker, const void *conf, const void *remote,
                                    qms_time now, struct qms_refusal *why)
 {
+    static const char *const dry[] = {NULL, "limit_address_dry_run", "limit_all_dry_run", NULL};
     struct worker *w = worker;
     const struct conf *c = conf;
-    const uint64_t *had = qms_map_get(w->by_address, key_of(remote));
-    uint64_t *count;
+    const struct request r = {.address = remote};
+    uint8_t address[16];
+    struct qms_bytes key = {address, address_bytes(c, remote, address)};
 
-    (void)now;
-    if (c->total != 0 && w->total >= c->total) {
-        return no_room(why, "connections");
+    if (ask(w, c, QMS_LIMIT_HANDSHAKES, &r, 1, now).refused) {
+        return no_room(why, "too many handshakes", labels[QMS_LIMIT_HANDSHAKES]);
     }
-    if (c->per_address != 0 && had != NULL && *had >= c->per_address) {
-        return no_room(why, "connections_per_address");
+    enum qms_seat seat =
+        qms_seats_take(&w->seats, key, c->per_address, c->total, c->dry_run != 0, now);
+    if (c->dry_run != 0 && dry[seat] != NULL) {
+        qms_worker_count(worker, dry[seat]);
+        return QMS_PASS;
     }
-    if ((count = counter(w, key_of(remote))) == NULL) {
-        return no_room(why, "no_memory");
+    switch (seat) {
+    case QMS_SEAT_GIVEN:
+        return QMS_PASS;
+    case QMS_SEAT_ALL_FULL:
+        return no_room(why, "too many connections", "connections");
+    case QMS_SEAT_ADDRESS_FULL:
+        return no_room(why, "too many connections", "connections_per_address");
+    case QMS_SEAT_NO_MEMORY:
+        break;
     }
-    ++*count;
-    w->total++;
-    return QMS_PASS;
+    return no_room(why, "too many connections", "no_memory");
 }
 
 static void on_disconnect(void *worker, const void *conf, const void *remote, qms_time now)
 {
     struct worker *w = worker;
-    uint64_t *count = qms_map_get(w->by_address, key_of(remote));
+    uint8_t address[16];
+    size_t len = address_bytes(conf, remote, address);
 
-    (void)conf, (void)now;
-    w->total--;
-    if (count != NULL && --*count == 0) {
-        qms_free(qms_map_remove(w->by_address, key_of(remote)));
-    }
+    qms_seats_give(&w->seats, (struct qms_bytes){address, len}, now);
 }
 
 /* ---- agents ---- */
 
-static uint64_t ms_until(qms_time at, qms_time now)
-{
-    return (at - now + QMS_MILLISECOND - 1) / QMS_MILLISECOND;
-}
-
 static void on_peer(void *worker, void *peer_data, const void *conf, struct qms_peer *peer,
                     qms_time now)
 {
-    struct worker *w = worker;
     struct peer *p = peer_data;
 
     (void)conf, (void)now;
     p->peer = peer;
-    p->account = qms_limit_book_open(&w->book, qms_peer_id(peer));
-}
-
-static void on_peer_gone(void *worker, void *peer_data, struct qms_peer *peer, qms_time now)
-{
-    struct worker *w = worker;
-    struct peer *p = peer_data;
-
-    (void)peer;
-    if (p->account != NULL) {
-        qms_limit_book_close(&w->book, p->account, now);
-        p->account = NULL;
-    }
-}
-
-static struct qms_limit_debts *debts_of(struct peer *p)
-{
-    return p->account != NULL ? &p->account->debts : &p->own;
-}
-
-/* What is granted to the agent goes before what is configured. */
-static struct qms_rate in_force(const struct qms_rate *configured,
-                                const struct qms_limit_rate *granted)
-{
-    return granted->per_second != 0 ? qms_rate_of(granted->per_second, granted->burst)
-                                    : *configured;
+    p->worker = worker;
 }
 
 static enum qms_verdict on_open(void *stream_data, void *peer_data, const void *conf,
@@ -251,17 +453,18 @@ static enum qms_verdict on_open(void *stream_data, void *peer_data, const void *
                                 struct qms_refusal *why)
 {
     struct peer *p = peer_data;
-    const struct conf *c = conf;
-    qms_time retry_at;
+    const struct request r = {.peer = p->peer,
+                              .address = qms_peer_address(p->peer),
+                              .kind = qms_route_kind(route),
+                              .target = qms_route_target(route)};
+    struct outcome o = ask(p->worker, conf, QMS_LIMIT_OPENS, &r, 1, now);
 
-    (void)stream_data, (void)route;
-    struct qms_rate rate = in_force(&c->streams, &qms_peer_granted_limits(p->peer)->streams);
-
-    if (qms_rate_take(&rate, &debts_of(p)->streams, 1, now, &retry_at)) {
+    (void)stream_data;
+    if (!o.refused) {
         return QMS_PASS;
     }
-    *why = (struct qms_refusal){QMS_CODE_RATE_LIMITED, ms_until(retry_at, now),
-                                "too many streams a second", "limit_streams"};
+    *why = (struct qms_refusal){QMS_CODE_RATE_LIMITED, ms_until(o.at, now),
+                                "too many streams a second", labels[QMS_LIMIT_OPENS]};
     qms_peer_throttled(p->peer, THROTTLED_STREAMS, why->retry_after_ms);
     return QMS_REJECT;
 }
@@ -272,16 +475,21 @@ static enum qms_verdict on_data(void *stream_data, void *peer_data, const void *
                                 qms_time *retry_at, struct qms_refusal *why)
 {
     struct peer *p = peer_data;
-    const struct conf *c = conf;
-    struct qms_rate rate = in_force(&c->bytes, &qms_peer_granted_limits(p->peer)->bytes);
-    qms_time at = qms_rate_charge(&rate, &debts_of(p)->bytes, payload->bytes.len, now);
+    const struct request r = {.peer = p->peer,
+                              .address = qms_peer_address(p->peer),
+                              .kind = qms_route_kind(route),
+                              .target = qms_route_target(route)};
 
-    (void)stream_data, (void)route, (void)why;
-    if (at == 0 || payload->bytes.len == 0) {
+    (void)stream_data, (void)why;
+    if (payload->bytes.len == 0) {
         return QMS_PASS;
     }
-    *retry_at = at;
-    qms_peer_throttled(p->peer, THROTTLED_BYTES, ms_until(at, now));
+    struct outcome o = ask(p->worker, conf, QMS_LIMIT_BYTES, &r, payload->bytes.len, now);
+    if (!o.refused) {
+        return QMS_PASS;
+    }
+    *retry_at = o.at;
+    qms_peer_throttled(p->peer, THROTTLED_BYTES, ms_until(o.at, now));
     return QMS_DELAY;
 }
 
@@ -290,16 +498,15 @@ static enum qms_verdict on_datagram(void *peer_data, const void *conf, struct qm
                                     qms_time now)
 {
     struct peer *p = peer_data;
-    const struct conf *c = conf;
-    qms_time retry_at;
+    const struct request r = {
+        .peer = peer, .address = qms_peer_address(peer), .kind = kind, .target = target};
+    struct outcome o = ask(p->worker, conf, QMS_LIMIT_DATAGRAMS, &r, 1, now);
 
-    (void)kind, (void)target, (void)len;
-    struct qms_rate rate = in_force(&c->datagrams, &qms_peer_granted_limits(peer)->datagrams);
-
-    if (qms_rate_take(&rate, &debts_of(p)->datagrams, 1, now, &retry_at)) {
+    (void)len;
+    if (!o.refused) {
         return QMS_PASS;
     }
-    qms_peer_throttled(peer, THROTTLED_DATAGRAMS, ms_until(retry_at, now));
+    qms_peer_throttled(peer, THROTTLED_DATAGRAMS, ms_until(o.at, now));
     return QMS_REJECT;
 }
 
@@ -312,13 +519,13 @@ const struct qms_module qms_module_limit = {
     .worker_size = sizeof(struct worker),
     .peer_size = sizeof(struct peer),
     .conf_merge = merge,
+    .conf_load = load,
     .worker_start = start,
     .worker_stop = stop,
     .worker_tick = tick,
     .on_connect = on_connect,
     .on_disconnect = on_disconnect,
     .on_peer = on_peer,
-    .on_peer_gone = on_peer_gone,
     .on_open = on_open,
     .on_data = on_data,
     .on_datagram = on_datagram,

@@ -33,6 +33,11 @@ static bool amount(const char *s, const char *end, uint64_t max, uint64_t *out)
     return true;
 }
 
+bool qms_rate_amount(const char *text, uint64_t max, uint64_t *out)
+{
+    return amount(text, text + strlen(text), max, out);
+}
+
 qms_err qms_rate_parse(struct qms_rate *out, const char *name, int argc,
                        const char *const *argv, struct qms_diag *diag)
 {
@@ -81,31 +86,49 @@ static qms_time cost(const struct qms_rate *r, uint64_t n)
     return (n * QMS_SECOND + r->per_second - 1) / r->per_second;
 }
 
-bool qms_rate_take(const struct qms_rate *r, qms_time *paid_at, uint64_t n, qms_time now,
+static uint64_t load(const uint64_t *p)
+{
+    return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
+static bool swap(uint64_t *p, uint64_t from, uint64_t to)
+{
+    return __atomic_compare_exchange_n(p, &from, to, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+bool qms_rate_take(const struct qms_rate *r, uint64_t *paid_at, uint64_t n, qms_time now,
                    qms_time *retry_at)
 {
+    uint64_t old, from;
+
     if (r->per_second == 0) {
         return true;
     }
-    qms_time from = *paid_at > now ? *paid_at : now;
-
     /* More than the burst would never fit, so it only waits for an idle agent. */
     qms_time slack = cost(r, r->burst) - cost(r, n < r->burst ? n : r->burst);
-    if (from - now > slack) {
-        *retry_at = from - slack;
-        return false;
-    }
-    *paid_at = from + cost(r, n);
+    do {
+        old = load(paid_at);
+        from = old > now ? old : now;
+        if (from - now > slack) {
+            *retry_at = from - slack;
+            return false;
+        }
+    } while (!swap(paid_at, old, from + cost(r, n)));
     return true;
 }
 
-qms_time qms_rate_charge(const struct qms_rate *r, qms_time *paid_at, uint64_t n, qms_time now)
+qms_time qms_rate_charge(const struct qms_rate *r, uint64_t *paid_at, uint64_t n, qms_time now)
 {
+    uint64_t old, paid;
+
     if (r->per_second == 0) {
         return 0;
     }
-    *paid_at = (*paid_at > now ? *paid_at : now) + cost(r, n);
+    do {
+        old = load(paid_at);
+        paid = (old > now ? old : now) + cost(r, n);
+    } while (!swap(paid_at, old, paid));
 
     qms_time allowed = cost(r, r->burst);
-    return *paid_at - now > allowed ? *paid_at - allowed : 0;
+    return paid - now > allowed ? paid - allowed : 0;
 }
