@@ -186,11 +186,11 @@ static int add_conditions(scmp_filter_ctx filter)
     int rv = 0;
 
     for (size_t i = 0; rv == 0 && i < sizeof(families) / sizeof(families[0]); i++) {
-        rv =
-            allow_if(filter, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+        rv = allow_if(filter, SCMP_SYS(socket),
+                      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
     }
     for (size_t i = 0; rv == 0 && i < sizeof(requests) / sizeof(requests[0]); i++) {
-        rv = allow_if(filter, SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, requests[i]));
+        rv = allow_if(filter, SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, requests[i], 0));
     }
     /* No memory ever becomes code. */
     rv = rv != 0 ? rv
@@ -201,7 +201,7 @@ static int add_conditions(scmp_filter_ctx filter)
     /* Files are opened beneath a root only.  The flags stand in memory, out of reach here. */
     rv = rv != 0 ? rv
                  : allow_if(filter, SCMP_SYS(openat2),
-                            SCMP_A0_32(SCMP_CMP_LE, (scmp_datum_t)INT32_MAX));
+                            SCMP_A0_32(SCMP_CMP_LE, (scmp_datum_t)INT32_MAX, 0));
     return rv;
 }
 
