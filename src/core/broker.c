@@ -112,6 +112,11 @@ qms_err qms_broker_loop(struct qms_broker *b, void *base, const char **failed)
     return qms_chain_loop(&b->chain, base, failed);
 }
 
+void qms_broker_use_board(struct qms_broker *b, const struct qms_board *board)
+{
+    b->board = board;
+}
+
 void qms_broker_use_stats(struct qms_broker *b, struct qms_stats_page *page)
 {
     qms_stats_unregister(b->stats);

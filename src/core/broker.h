@@ -12,6 +12,7 @@
 #include "core/stats.h"
 
 struct qms_broker;
+struct qms_board;
 
 /* What other workers send that is not the broker's own business. */
 struct qms_broker_hooks {
@@ -29,6 +30,8 @@ struct qms_broker *qms_broker_new(struct qms_conf *conf, qms_time now, struct qm
 /** Counts in `page` (the caller's, shared with other workers) from now on; before anything is
  * accepted. */
 void qms_broker_use_stats(struct qms_broker *b, struct qms_stats_page *page);
+/** The counters of all workers, for the service `stats`. */
+void qms_broker_use_board(struct qms_broker *b, const struct qms_board *board);
 /** Joins the other workers; before anything is accepted.  The mesh stays the caller's and must
  * be freed before the broker.  QMS_E_NOMEM. */
 QMS_MUST_CHECK qms_err qms_broker_join_mesh(struct qms_broker *b, struct qms_mesh *mesh);

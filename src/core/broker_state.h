@@ -24,8 +24,9 @@ struct qms_broker {
     struct qms_directory *directory;
     struct qms_rooms *rooms; /* groups and topics */
     struct qms_stats_page *stats;
-    bool stats_shared;     /* the page is not the broker's own */
-    struct qms_mesh *mesh; /* the other workers; NULL: none */
+    const struct qms_board *board; /* of all workers; NULL: none is shared */
+    bool stats_shared;             /* the page is not the broker's own */
+    struct qms_mesh *mesh;         /* the other workers; NULL: none */
     struct qms_remotes *remotes;
     size_t snapshots; /* workers that have told all their claims */
     struct qms_broker_hooks hooks;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "core/http_i.h"
+#include "core/stats_json.h"
 
 static void base64(const uint8_t in[32], char *out)
 {
@@ -115,35 +116,6 @@ static json_t *config_json(const struct qms_conf *conf)
                      "modules", modules);
 }
 
-static json_t *worker_json(const struct qms_board_page *page, size_t slot)
-{
-    const struct qms_stats_page *s = &page->stats;
-
-    return json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "slot", (json_int_t)slot,
-        "generation", (json_int_t)page->generation, "pid", (json_int_t)page->pid, "started_at",
-        (json_int_t)page->started_at, "starts", (json_int_t)page->starts, "connections",
-        (json_int_t)(qms_stats_get(s, QMS_S_CONNECTIONS_QUIC) +
-                     qms_stats_get(s, QMS_S_CONNECTIONS_WT) +
-                     qms_stats_get(s, QMS_S_CONNECTIONS_OTHER)),
-        "agents", (json_int_t)qms_stats_get(s, QMS_S_AGENTS), "streams",
-        (json_int_t)qms_stats_get(s, QMS_S_ROUTES), "handshakes",
-        (json_int_t)qms_stats_get(s, QMS_S_HANDSHAKES_STARTED), "packets_forwarded",
-        (json_int_t)qms_stats_get(s, QMS_S_PACKETS_FORWARDED));
-}
-
-json_t *qms_http_workers_json(const struct qms_board *board)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < qms_board_slots(board); i++) {
-        if (qms_board_page(board, i)->pid != 0) {
-            json_array_append_new(list, worker_json(qms_board_page(board, i), i));
-        }
-    }
-    return list;
-}
-
 void qms_http_json(struct qms_http *http, json_t *json)
 {
     char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
@@ -172,8 +144,8 @@ bool qms_http_api(struct qms_http *http, const char *path)
     } else if (strcmp(path, "/api/v1/routes") == 0) {
         qms_http_routes(http);
     } else if (strcmp(path, "/api/v1/workers") == 0) {
-        qms_http_json(
-            http, json_pack("{s:o}", "workers", qms_http_workers_json(http->server->board)));
+        qms_http_json(http,
+                      json_pack("{s:o}", "workers", qms_workers_json(http->server->board)));
     } else if (strcmp(path, "/api/v1/stats") == 0) {
         qms_http_stats(http);
     } else if (strcmp(path, "/api/v1/cert") == 0) {

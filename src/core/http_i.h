@@ -56,8 +56,6 @@ void qms_http_error(struct qms_http *http, int status);
 
 /** Answers with a JSON text; takes the reference; NULL: out of memory. */
 void qms_http_json(struct qms_http *http, json_t *json);
-/** What /api/v1/workers lists: an array in the order of the slots. */
-json_t *qms_http_workers_json(const struct qms_board *board);
 /** Answers with every metric, by name and labels (http_stats.c). */
 void qms_http_stats(struct qms_http *http);
 /** Answers with the agents, connections or streams of all workers, later if others must be

@@ -8,37 +8,33 @@
 
 #include "core/peer.h"
 #include "core/service.h"
+#include "core/stats_json.h"
 
 /* Ids that the directory tells at most; watches tell all. */
 #define NAMES_MAX 10000
 
 /* ---- stats ---- */
 
-static void add_metric(void *arg, const struct qms_metric *m)
-{
-    json_t *values = arg;
-    char name[256];
-
-    if (m->type == QMS_METRIC_HISTOGRAM) {
-        return;
-    }
-    int len = snprintf(name, sizeof(name), m->labels[0] != '\0' ? "%s{%s}" : "%s%s", m->name,
-                       m->labels);
-    if (len > 0 && (size_t)len < sizeof(name)) {
-        (void)json_object_set_new(values, name, json_real(m->value));
-    }
-}
-
+/* What /api/v1/stats tells, but for the processes, which are no agent's business. */
 static json_t *stats_json(const struct qms_peer *p)
 {
-    json_t *values = json_object();
+    json_t *all = qms_stats_json(p->broker->board);
+    json_t *out =
+        json_pack("{s:o, s:I}", "connection", qms_broker_connection_json(p, p->broker->now),
+                  "agents", (json_int_t)qms_directory_count(p->broker->directory));
+    json_t *worker;
+    size_t i;
 
-    if (values != NULL) {
-        qms_metrics_walk(add_metric, values);
+    json_array_foreach(json_object_get(all, "workers"), i, worker)
+    {
+        (void)json_object_del(worker, "pid");
     }
-    return json_pack("{s:o, s:I, s:o}", "connection",
-                     qms_broker_connection_json(p, p->broker->now), "agents",
-                     (json_int_t)qms_directory_count(p->broker->directory), "metrics", values);
+    if (out != NULL && (all == NULL || json_object_update(out, all) != 0)) {
+        json_decref(out);
+        out = NULL;
+    }
+    json_decref(all);
+    return out;
 }
 
 /* ---- directory ---- */

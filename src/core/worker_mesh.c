@@ -61,6 +61,7 @@ qms_err qms_worker_mesh_start(struct qms_worker *w, const struct qms_worker_star
         return QMS_E_IO;
     }
     qms_broker_use_stats(w->broker, &page->stats);
+    qms_broker_use_board(w->broker, start->board);
     if (register_pages(w, start->slots) != QMS_OK) {
         return qms_diag_nomem(diag);
     }

@@ -89,6 +89,10 @@ test('dashboard: the page is an agent once it has the token, which only the tab 
   await online(id);
   await until('its own round trip is drawn', async () => await pixelsOf(page, 'own', '--s-purple') > 10);
   await page.waitForSelector('#own-figures >> text=Congestion window');
+  await page.waitForSelector('#status:text-is("live over WebTransport")');
+  const pids = (await (await fetch(`${env('QMS_HTTP')}/api/v1/workers`)).json()).workers.map((w) => String(w.pid));
+  await until('processes, of which agents are not told', async () => JSON.stringify(await page.$$eval('#workers td[data-label=Process]',
+    (cells) => cells.map((c) => c.textContent))) === JSON.stringify(pids));
   equal(await page.evaluate(() => [localStorage.length, document.cookie, sessionStorage.getItem('quicms-token'), location.href]),
     [0, '', env('QMS_TOKEN'), `${env('QMS_HTTP')}/`], 'where the token is');
   await page.reload();
@@ -97,6 +101,7 @@ test('dashboard: the page is an agent once it has the token, which only the tab 
   await page.click('#own-disconnect');
   await page.waitForSelector('#own-form button:text-is("Connect")');
   equal([await page.evaluate(() => sessionStorage.length), await page.inputValue('#own-token')], [0, ''], 'what is left');
+  await page.waitForSelector('#status:text-is("live by polling")');
   equal(problems, [], 'errors in the page');
   await context.close();
 });

@@ -2,10 +2,24 @@
 // The table of workers: one row a slot.
 import {$, element, setText} from '../dom.js';
 import {byteRate, count, duration, plural} from '../format.js';
+import {getJson} from './source.js';
+
+const ASK_EVERY = 5000;
+const pids = new Map(); // by slot and start: agents are not told of processes, so the figures may lack them
+let askedAt = -Infinity;
+const key = (worker) => `${worker.slot}/${worker.starts}`;
+
+async function askForProcesses() {
+  if (performance.now() < askedAt + ASK_EVERY) return;
+  askedAt = performance.now();
+  const {workers} = await getJson('/api/v1/workers').catch(() => ({workers: []}));
+  pids.clear();
+  for (const worker of workers) pids.set(key(worker), worker.pid);
+}
 
 /** Bytes a second of one worker between two snapshots, both directions; undefined at its start. */
 function throughput(worker, before, seconds) {
-  const old = before?.workers.find((w) => w.slot === worker.slot && w.pid === worker.pid);
+  const old = before?.workers.find((w) => w.slot === worker.slot && w.starts === worker.starts);
   if (!old || seconds <= 0) return undefined;
   return (worker.stream_bytes_in + worker.stream_bytes_out - old.stream_bytes_in - old.stream_bytes_out) / seconds;
 }
@@ -15,7 +29,7 @@ function cells(worker, before, snapshot) {
   return [
     ['Worker', `slot ${worker.slot}`],
     ['Generation', worker.generation === undefined ? '–' : String(worker.generation)],
-    ['Process', worker.pid > 0 ? String(worker.pid) : 'none'],
+    ['Process', String(worker.pid ?? pids.get(key(worker)) ?? '–')],
     ['Up for', worker.started_at > 0 ? duration(Math.max(0, snapshot.time - worker.started_at)) : '–'],
     ['Restarts', count(Math.max(0, worker.starts - 1))],
     ['Connections', count(worker.connections)],
@@ -27,6 +41,7 @@ function cells(worker, before, snapshot) {
 }
 
 export function showWorkers(snapshot, before) {
+  if (snapshot.workers.some((w) => w.pid === undefined && !pids.has(key(w)))) askForProcesses();
   const rows = snapshot.workers.map((w) => cells(w, before, snapshot));
   if (rows.length === 0) return;
   const known = rows.some((row) => row[1][1] !== '–');
