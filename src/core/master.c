@@ -29,6 +29,8 @@
 
 #define POLL_MAX   (1 + QMS_SLOTS_MAX)
 #define KILL_AFTER (5 * QMS_SECOND)
+/* Workers of a master that was killed have left by then. */
+#define ORPHANS_FOR (4 * QMS_SECOND)
 
 void qms_master_leave(struct qms_master *m, int order, qms_time now)
 {
@@ -190,9 +192,9 @@ qms_err qms_master_open_logs(struct qms_conf *conf, struct qms_diag *diag)
 }
 
 /* What the workers share, and the sockets of the first of them. */
-static qms_err equip(struct qms_master *m, struct qms_diag *diag)
+static qms_err equip(struct qms_master *m, qms_time wait, struct qms_diag *diag)
 {
-    qms_err err = qms_sockets_open(m->conf, diag);
+    qms_err err = qms_sockets_open(m->conf, wait, diag);
 
     err = err == QMS_OK ? qms_zones_give(m->conf, NULL, diag) : err;
     if (err == QMS_OK) {
@@ -207,6 +209,8 @@ static qms_err prepare(struct qms_master *m, struct qms_diag *diag)
 {
     struct qms_conf *conf = m->conf;
     qms_err err = qms_privileges_check(conf, diag);
+    /* A master that was killed leaves its file, and workers that are on their way out. */
+    bool left_over = access(conf->pid_file, F_OK) == 0;
 
     err = err == QMS_OK ? qms_master_open_logs(conf, diag) : err;
     if (err == QMS_OK) {
@@ -219,7 +223,7 @@ static qms_err prepare(struct qms_master *m, struct qms_diag *diag)
     }
     if (err == QMS_OK) {
         qms_reload_answer_drop(m->pid_file);
-        err = equip(m, diag);
+        err = equip(m, left_over ? ORPHANS_FOR : 0, diag);
     }
     if (err == QMS_OK && conf->daemon != 0) {
         err = qms_master_daemonize(&m->ready_fd, diag);

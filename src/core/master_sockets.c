@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "core/carrier.h"
 #include "core/diag.h"
 
@@ -115,6 +116,7 @@ struct opening {
     struct qms_diag *diag;
     const struct qms_conf *conf;
     size_t slot;
+    qms_time until; /* an address in use may become free until then */
 };
 
 /* Only the first one's buffers are worth a warning: the others are like it. */
@@ -137,7 +139,7 @@ static qms_err open_slot(void *arg, struct qms_listen *l, bool tcp)
 
 qms_err qms_sockets_open_slot(struct qms_conf *conf, size_t slot, struct qms_diag *diag)
 {
-    struct opening o = {diag, conf, slot};
+    struct opening o = {diag, conf, slot, 0};
 
     return qms_sockets_each(conf, open_slot, &o);
 }
@@ -147,6 +149,10 @@ static qms_err open_one(void *arg, struct qms_listen *l, bool tcp)
     const struct opening *o = arg;
     int fd = bound(l, tcp, tcp);
 
+    while (fd < 0 && errno == EADDRINUSE && qms_clock_now() < o->until) {
+        (void)usleep(20000);
+        fd = bound(l, tcp, tcp);
+    }
     if (fd < 0) {
         return refused(l, tcp, o->diag);
     }
@@ -158,9 +164,9 @@ static qms_err open_one(void *arg, struct qms_listen *l, bool tcp)
     return QMS_OK;
 }
 
-qms_err qms_sockets_open(struct qms_conf *conf, struct qms_diag *diag)
+qms_err qms_sockets_open(struct qms_conf *conf, qms_time wait, struct qms_diag *diag)
 {
-    struct opening o = {diag, conf, 0};
+    struct opening o = {diag, conf, 0, qms_clock_now() + wait};
     qms_err err = qms_sockets_each(conf, open_one, &o);
 
     if (err != QMS_OK) {

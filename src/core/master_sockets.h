@@ -6,9 +6,11 @@
 
 #include "core/conf.h"
 
-/** TCP: binds every listen of `conf` and listens; UDP: sees that its address is free.
- * QMS_E_IO: diag says which address and why; nothing stays open. */
-QMS_MUST_CHECK qms_err qms_sockets_open(struct qms_conf *conf, struct qms_diag *diag);
+/** TCP: binds every listen of `conf` and listens; UDP: sees that its address is free.  Waits up
+ * to `wait` nanoseconds for addresses that are in use.  QMS_E_IO: diag says which address and
+ * why; nothing stays open. */
+QMS_MUST_CHECK qms_err qms_sockets_open(struct qms_conf *conf, qms_time wait,
+                                        struct qms_diag *diag);
 /** Binds the UDP sockets of a slot that are not there yet: SO_REUSEPORT, buffers as configured
  * (what the kernel gave instead is logged).  The kernel numbers the sockets of an address in
  * the order in which they are bound, and anew when one of them is closed: so slots are opened

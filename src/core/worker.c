@@ -18,6 +18,8 @@
 /* Time that agents get to act on GOAWAY before idle ones are closed. */
 #define SETTLE_FOR QMS_SECOND
 #define CLOSE_FOR  (2 * QMS_SECOND)
+/* The same where a new master may wait for the sockets. */
+#define ORPHAN_CLOSE_FOR (400 * QMS_MILLISECOND)
 
 void qms_worker_retire(struct qms_worker *w, qms_time within)
 {
@@ -74,7 +76,7 @@ void qms_worker_close(struct qms_worker *w)
         }
     }
     w->phase = QMS_WORKER_CLOSING;
-    w->until = w->now + CLOSE_FOR;
+    w->until = w->now + (w->orphan ? ORPHAN_CLOSE_FOR : CLOSE_FOR);
     qms_broker_close_all(w->broker, QMS_CODE_GOING_AWAY, "The broker is shutting down.");
 }
 

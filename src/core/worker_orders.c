@@ -13,8 +13,9 @@
 #include "core/worker_i.h"
 #include "core/zone.h"
 
-/* Longest time that streams under way get when the master was killed. */
-#define ORPHAN_FOR (2 * QMS_SECOND)
+/* Longest time that streams under way get when the master was killed; with the goodbyes all is
+ * over in two seconds. */
+#define ORPHAN_FOR (1500 * QMS_MILLISECOND)
 
 static void close_fds(struct qms_message *m)
 {
@@ -153,6 +154,7 @@ void qms_worker_on_orders(evutil_socket_t fd, short what, void *arg)
     if (err == QMS_E_CLOSED) {
         qms_log(QMS_LOG_ERROR, "the master is gone, worker leaves");
         event_del(w->orders);
+        w->orphan = true;
         qms_worker_drain(w, ORPHAN_FOR);
     }
 }

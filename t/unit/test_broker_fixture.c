@@ -646,22 +646,37 @@ int fixture_start(struct broker_fixture *f, const char *quic, const char *server
     return 0;
 }
 
-void fixture_stop(struct broker_fixture *f)
+void fixture_close(struct broker_fixture *f)
 {
     qms_broker_close_all(f->broker, QMS_CODE_GOING_AWAY, "over");
     settle(f);
     advance(f, 10 * QMS_SECOND); /* refused sessions linger */
+}
+
+void fixture_free(struct broker_fixture *f)
+{
     assert_int_equal(qms_broker_peer_count(f->broker), 0);
     assert_int_equal(qms_broker_route_count(f->broker), 0);
-    assert_int_equal(probe.peers, probe.gones);
-    assert_int_equal(probe.opens, probe.closes);
     qms_broker_free(f->broker);
     for (unsigned i = 0; i < f->agent_count; i++) {
         agent_free(f->agents[i]);
     }
     qms_conf_unref(f->conf);
+}
+
+void fixture_nothing_left(void)
+{
+    assert_int_equal(probe.peers, probe.gones);
+    assert_int_equal(probe.opens, probe.closes);
     qms_blob_trim();
     assert_int_equal(qms_blob_total(), 0);
+}
+
+void fixture_stop(struct broker_fixture *f)
+{
+    fixture_close(f);
+    fixture_free(f);
+    fixture_nothing_left();
 }
 
 qms_time fixture_now(const struct broker_fixture *f)

@@ -98,6 +98,10 @@ int fixture_start(struct broker_fixture *f, const char *quic, const char *server
 /** False when it could not (allocation failures). */
 bool fixture_try_start(struct broker_fixture *f, const char *quic, const char *server);
 void fixture_stop(struct broker_fixture *f);
+/** The same in steps, for several brokers in one test: all are closed, then freed. */
+void fixture_close(struct broker_fixture *f);
+void fixture_free(struct broker_fixture *f);
+void fixture_nothing_left(void);
 /** A configuration without a broker. */
 struct qms_conf *fixture_conf(const char *quic, const char *server);
 

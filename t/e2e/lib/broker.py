@@ -60,7 +60,7 @@ quic {{
     {quic}
     tls own {{ {tls} }}
     server {{
-        listen 127.0.0.1:{port} quic webtransport;
+        listen {host}:{port} quic webtransport;
         tls own;
         {auth}
         allowed_origins http://127.0.0.1:{http_port} {origins};
@@ -86,15 +86,15 @@ class Broker:
         self.port = free_port(socket.SOCK_DGRAM)
         self.http_port = free_port(socket.SOCK_STREAM)
         self.token = secrets.token_hex(16)
-        self.url = f'quic://127.0.0.1:{self.port}'
         self.http = f'http://127.0.0.1:{self.http_port}'
         self.token_file = os.path.join(self.dir, 'tokens')
         self.conf_file = os.path.join(self.dir, 'quicms.conf')
         self.log_file = os.path.join(self.dir, 'error.log')
-        self.conf = {'main': '', 'quic': '', 'server': '', 'http': '', 'idle': '30s', 'drain': '5s',
+        self.conf = {'host': '127.0.0.1', 'main': '', 'quic': '', 'server': '', 'http': '', 'idle': '30s', 'drain': '5s',
                      'tls': 'self_signed on;', 'html': HTML, 'origins': '',
                      'auth': f'auth any auth_token; token_file {self.token_file};'}
         self.conf.update(conf)
+        self.url = f"quic://{self.conf['host']}:{self.port}"
         if WORKERS and 'worker_processes' not in self.conf['main']:
             self.conf['main'] = f'worker_processes {WORKERS};\n' + self.conf['main']
         if WRAP:  # valgrind makes system calls of its own

@@ -7,15 +7,20 @@ import threading
 
 
 class Rebinder:
-    """Packets of clients leave by one of `ports` sockets in turn, `every` packets each."""
+    """Packets of clients leave by a socket at one of `hosts` in turn, `every` packets each."""
 
-    def __init__(self, target, ports=8, every=20):
-        self.target = ('127.0.0.1', target)
+    def __init__(self, target, hosts, every=20):
+        family = socket.AF_INET6 if ':' in hosts[0] else socket.AF_INET
+        here = '::1' if family == socket.AF_INET6 else '127.0.0.1'
+        self.host = f'[{here}]' if family == socket.AF_INET6 else here
+        self.target = (here, target)
         self.every = every
-        self.front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.front.bind(('127.0.0.1', 0))
+        self.front = socket.socket(family, socket.SOCK_DGRAM)
+        self.front.bind((here, 0))
         self.port = self.front.getsockname()[1]
-        self.backs = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(ports)]
+        self.backs = [socket.socket(family, socket.SOCK_DGRAM) for _ in hosts]
+        for s, host in zip(self.backs, hosts):
+            s.bind((host, 0))
         for s in [self.front] + self.backs:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self.client = None
