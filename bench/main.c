@@ -24,7 +24,8 @@ static const char usage[] =
     "finds the broker started here as QUICMS_DIR, QUICMS_CONF and QUICMS_PID.\n"
     "\n"
     "  --during COMMAND    status: the command's, or 1 when anything was lost\n"
-    "  --workers N         worker processes of the broker started here (auto)\n"
+    "  --workers N         worker processes of the broker started here (1; with --during "
+    "auto)\n"
     "  --json              one object a line\n"
     "  --quick             a tenth of everything\n"
     "  --only WORD         only runs whose name holds the word\n"
@@ -160,6 +161,9 @@ int main(int argc, char **argv)
     beside_me(s.program, sizeof(s.program));
     if (!parse(argc, argv, &b, &s)) {
         return s.status;
+    }
+    if (s.during == NULL && b.workers == 0) {
+        b.workers = 1; /* processor time and memory are those of one */
     }
     if (b.url == NULL) {
         bench_broker_start(&b, s.program);

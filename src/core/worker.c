@@ -3,11 +3,13 @@
  * due, and set one timer for the next instant that any of them wants. */
 #include "core/worker.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/blob.h"
 #include "base/clock.h"
 #include "core/diag.h"
 #include "core/privileges.h"
@@ -20,6 +22,9 @@
 #define CLOSE_FOR  (2 * QMS_SECOND)
 /* The same where a new master may wait for the sockets. */
 #define ORPHAN_CLOSE_FOR (400 * QMS_MILLISECOND)
+/* Half of so many connections must have gone before their memory is worth a look. */
+#define TRIM_FROM  64
+#define TRIM_EVERY QMS_SECOND
 
 void qms_worker_retire(struct qms_worker *w, qms_time within)
 {
@@ -140,6 +145,24 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)arg; /* waking up is all it is for */
 }
 
+/* What many connections have left behind goes back to the system: glibc keeps freed memory
+ * below what lives above it. */
+static void trim(struct qms_worker *w)
+{
+    size_t now = w->env->carrier->connections(w->carrier);
+
+    if (w->now < w->trim_at) {
+        return;
+    }
+    w->trim_at = w->now + TRIM_EVERY;
+    if (now <= w->most / 2 && w->most >= TRIM_FROM) {
+        qms_blob_trim();
+        (void)malloc_trim(0);
+        w->most = now;
+    }
+    w->most = now > w->most ? now : w->most;
+}
+
 static void loop(struct qms_worker *w)
 {
     while (w->phase != QMS_WORKER_DONE) {
@@ -149,6 +172,7 @@ static void loop(struct qms_worker *w)
         bool lost = qms_broker_flush_mesh(w->broker);
         qms_time carrier_at = w->env->carrier->turn(w->carrier, w->now);
         qms_time leave_at = advance(w);
+        trim(w);
         lost = qms_broker_flush_mesh(w->broker) || lost;
         if (w->phase != before || lost) {
             continue; /* what that says to agents must leave before anything is waited for */

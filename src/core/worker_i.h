@@ -34,6 +34,8 @@ struct qms_worker {
     int channel;
     enum qms_worker_phase phase;
     bool orphan; /* the master is gone */
+    qms_time trim_at;
+    size_t most; /* connections since memory was given back last */
     qms_time now;
     qms_time settle_at; /* DRAINING: not before this may idle peers be closed */
     qms_time until;     /* end of the phase whatever happens; QMS_NEVER while serving */
