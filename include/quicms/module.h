@@ -374,6 +374,13 @@ QMS_API struct qms_peer *
 qms_route_acceptor(const struct qms_route *route); /* NULL: none (yet), or a service */
 QMS_API enum qms_kind qms_route_kind(const struct qms_route *route);
 QMS_API struct qms_bytes qms_route_target(const struct qms_route *route);
+/** Whether its payload is a sequence of messages (FRAMED, doc/wire.md section 3). */
+QMS_API bool qms_route_framed(const struct qms_route *route);
+/** CONTENT_TYPE of the header; empty: none. */
+QMS_API struct qms_bytes qms_route_content_type(const struct qms_route *route);
+/** The scopes that hold for the stream: those that its own STREAM_TOKEN grants, without one the
+ * opener's.  Never NULL. */
+QMS_API const char *qms_route_scopes(const struct qms_route *route);
 QMS_API bool qms_route_bidi(const struct qms_route *route);
 QMS_API uint8_t qms_route_priority(const struct qms_route *route);
 /** Payload bytes so far, from the opener and towards it. */

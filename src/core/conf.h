@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/web.h"
+#include "core/backoff.h"
 #include "core/route_conf.h"
 #include "core/slots.h"
 
@@ -94,6 +95,7 @@ struct qms_server_conf {
     size_t allowed_origin_count;
     enum qms_auth_mode auth_mode;
     const struct qms_module *const *auth; /* in the order written */
+    struct qms_backoff_rule backoff;
     size_t auth_count;
     uint64_t retry;                    /* 0 auto, 1 always */
     uint64_t early_data;               /* enum qms_early_data */
@@ -131,6 +133,7 @@ struct qms_conf {
                                     block says so */
     struct qms_server_conf *servers;
     size_t server_count;
+    struct qms_zone *backoff; /* of addresses whose credentials fail; NULL: auth is off */
     struct qms_identity **identities;
     size_t identity_count;
     /* http block */

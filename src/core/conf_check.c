@@ -24,6 +24,20 @@ static qms_err declare_early_data(const struct qms_conf_env *env, struct qms_dia
     return QMS_OK;
 }
 
+/* Where somebody must show a credential. */
+static qms_err declare_backoff(struct qms_conf *conf, struct qms_diag *diag)
+{
+    bool wanted = false;
+
+    for (size_t i = 0; i < conf->server_count; i++) {
+        wanted = wanted || conf->servers[i].auth_mode != QMS_AUTH_MODE_OFF;
+    }
+    if (wanted) {
+        conf->backoff = qms_zone_declare(diag, QMS_BACKOFF_ZONE, QMS_BACKOFF_ZONE_SIZE);
+    }
+    return !wanted || conf->backoff != NULL ? QMS_OK : QMS_E_CONFIG;
+}
+
 static qms_err check_limits(const struct qms_conf *conf, struct qms_diag *diag)
 {
     if (conf->keep_alive_for >= conf->idle_for) {
@@ -145,6 +159,7 @@ qms_err qms_conf_check(struct qms_conf *conf, const struct qms_conf_env *env,
     }
     qms_err err = check_limits(conf, diag);
     err = err == QMS_OK ? declare_early_data(env, diag) : err;
+    err = err == QMS_OK ? declare_backoff(conf, diag) : err;
 
     if (err == QMS_OK && conf->server_count == 0) {
         qms_diag_error(diag,

@@ -128,6 +128,32 @@ qms_err qms_conf_set_route_buffer(void *object, const struct qms_directive *d, i
     return QMS_OK;
 }
 
+qms_err qms_conf_set_auth_backoff(void *object, const struct qms_directive *d, int argc,
+                                  const char *const *argv, struct qms_diag *diag)
+{
+    struct qms_server_conf *server = object;
+    const struct qms_directive longest = {
+        .name = d->name, .type = QMS_D_TIME, .min = QMS_SECOND, .max = 3600 * QMS_SECOND};
+    struct qms_backoff_rule rule = {.max_for = 300 * QMS_SECOND};
+    qms_err err = QMS_OK;
+
+    if (strcmp(argv[0], "off") == 0 && argc == 1) {
+        server->backoff = rule;
+        return QMS_OK;
+    }
+    if (argc > 1 && strncmp(argv[1], "max=", 4) != 0) {
+        return not_valid(d, argv[1], "off, or a number of failures and then max=TIME", diag);
+    }
+    err = qms_conf_scalar(d, QMS_D_NUMBER, argv[0], diag, &rule.free_failures);
+    if (err == QMS_OK && argc > 1) {
+        err = qms_conf_scalar(&longest, QMS_D_TIME, argv[1] + 4, diag, &rule.max_for);
+    }
+    if (err == QMS_OK) {
+        server->backoff = rule;
+    }
+    return err;
+}
+
 qms_err qms_conf_set_client_ca(void *object, const struct qms_directive *d, int argc,
                                const char *const *argv, struct qms_diag *diag)
 {

@@ -17,7 +17,7 @@ qms_conf_set qms_conf_set_user, qms_conf_set_worker_processes, qms_conf_set_erro
 #define QMS_CONF_KEEPALIVE_AUTO UINT64_MAX
 /* Of struct qms_server_conf. */
 qms_conf_set qms_conf_set_listen, qms_conf_set_tls, qms_conf_set_auth,
-    qms_conf_set_allowed_origins;
+    qms_conf_set_auth_backoff, qms_conf_set_allowed_origins;
 /* Of struct qms_identity. */
 qms_conf_set qms_conf_set_client_ca;
 /* Of struct qms_route_conf (conf_route.c). */

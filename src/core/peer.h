@@ -83,6 +83,18 @@ void qms_peer_leave_rooms(struct qms_peer *p, bool groups_only);
 uint64_t qms_peer_publication(struct qms_peer *p, struct qms_bytes topic);
 void qms_peer_forget_publications(struct qms_peer *p);
 
+/* peer_stream.c */
+/** Asks the authenticators about a stream's own token; no state of the peer changes.  True: it
+ * is good for this agent, `*scopes` (qms_free) is what it grants, NULL where nothing
+ * authenticates.  False: `why` is filled, and the failure counted. */
+bool qms_peer_stream_token(struct qms_peer *p, struct qms_bytes token, qms_time now,
+                           char **scopes, struct qms_refusal *why);
+/** Counts a credential that was refused, and tells the back-off of its address. */
+void qms_peer_count_failure(struct qms_peer *p, const char *what,
+                            const struct qms_chain_hello *at);
+/** Whether the peer's address has to wait after too many failures: then at->why says so. */
+bool qms_peer_must_wait(struct qms_peer *p, qms_time now, struct qms_chain_hello *at);
+
 /* peer_wait.c */
 /** Asks the authenticators; qms_peer_answered follows, within the call or later. */
 void qms_peer_ask(struct qms_peer *p, const struct qms_hello_asked *asked, qms_time now);

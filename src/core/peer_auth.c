@@ -184,12 +184,47 @@ static void admit(struct qms_peer *p, struct qms_bytes asked_for,
     }
 }
 
-static void count_failure(struct qms_peer *p, const char *what, const struct qms_refusal *why)
+/* ---- failures ---- */
+
+static void *backoff_memory(const struct qms_peer *p, size_t *size)
 {
-    qms_stats_label(p->broker->stats, QMS_F_AUTH_FAILED, why->label);
-    qms_peer_debug(p, "%s refused reason=%s", what, why->label != NULL ? why->label : "other");
-    qms_log_peer(QMS_LOG_NOTICE, "%s refused carrier=%s reason=%s", what, p->carrier,
-                 why->label != NULL ? why->label : "other");
+    const struct qms_zone *zone = p->broker->conf->backoff;
+
+    *size = 0;
+    return zone != NULL ? qms_zone_memory(zone, size) : NULL;
+}
+
+bool qms_peer_must_wait(struct qms_peer *p, qms_time now, struct qms_chain_hello *at)
+{
+    size_t size = 0;
+    void *memory = backoff_memory(p, &size);
+    const void *address = qms_peer_validated_address(p);
+    qms_time until = qms_backoff_until(memory, size, &qms_peer_server(p)->backoff,
+                                       address != NULL ? address : qms_peer_address(p), now);
+
+    if (until == 0) {
+        return false;
+    }
+    at->why = (struct qms_refusal){QMS_CODE_RATE_LIMITED, (until - now) / QMS_MILLISECOND + 1,
+                                   "too many failures, try again later", "backoff"};
+    return true;
+}
+
+/* Only an address that is proved to be the peer's own pays for what it sends. */
+void qms_peer_count_failure(struct qms_peer *p, const char *what,
+                            const struct qms_chain_hello *at)
+{
+    const char *label = at->why.label != NULL ? at->why.label : "other";
+    size_t size = 0;
+    void *memory = backoff_memory(p, &size);
+
+    if (at->auth.refused_by_authenticator) {
+        qms_backoff_note(memory, size, &qms_peer_server(p)->backoff,
+                         qms_peer_validated_address(p), qms_peer_now(p));
+    }
+    qms_stats_label(p->broker->stats, QMS_F_AUTH_FAILED, at->why.label);
+    qms_peer_debug(p, "%s refused reason=%s", what, label);
+    qms_log_peer(QMS_LOG_NOTICE, "%s refused carrier=%s reason=%s", what, p->carrier, label);
 }
 
 void qms_peer_on_hello(struct qms_session *s, const struct qms_control *hello)
@@ -219,7 +254,7 @@ static void hello_answered(struct qms_peer *p, const struct qms_credential *cred
     const struct qms_refusal *why = &at->why;
 
     if (verdict != QMS_ACCEPT) {
-        count_failure(p, "HELLO", why);
+        qms_peer_count_failure(p, "HELLO", at);
         refuse(p, (uint8_t)why->code, why->retry_after_ms,
                why->reason != NULL ? why->reason : "refused");
     } else if (p->broker->draining) {
@@ -258,7 +293,7 @@ static void auth_answered(struct qms_peer *p, uint64_t req, enum qms_verdict ver
                           const struct qms_chain_hello *at, qms_time now)
 {
     if (verdict != QMS_ACCEPT) {
-        count_failure(p, "AUTH", &at->why);
+        qms_peer_count_failure(p, "AUTH", at);
         if (++p->auth_failures >= AUTH_FAILURES_MAX) {
             qms_peer_close(p, QMS_CODE_UNAUTHENTICATED, "authentication failed");
         } else {
@@ -302,7 +337,7 @@ void qms_peer_reload(struct qms_peer *p, qms_time now)
     }
     if (!qms_chain_reload(chain, qms_peer_server(p), p, p->module_data, p->accepted, &old, now,
                           &auth, &why)) {
-        count_failure(p, "reload", &why);
+        qms_peer_count_failure(p, "reload", &(struct qms_chain_hello){.why = why});
         qms_peer_close(p, (uint8_t)why.code, why.reason != NULL ? why.reason : "refused");
         return;
     }

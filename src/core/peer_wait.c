@@ -65,6 +65,11 @@ void qms_peer_ask(struct qms_peer *p, const struct qms_hello_asked *asked, qms_t
 {
     const struct qms_chain *chain = &p->broker->chain;
     struct qms_chain_hello at = {0};
+
+    if (qms_peer_server(p)->auth_mode != QMS_AUTH_MODE_OFF && qms_peer_must_wait(p, now, &at)) {
+        qms_peer_answered(p, asked, QMS_REJECT, &at, now);
+        return;
+    }
     enum qms_verdict v =
         qms_chain_hello(chain, qms_peer_server(p), p, p->module_data, &asked->cred, now, &at);
 

@@ -47,6 +47,12 @@ struct qms_route *qms_route_begin_remote(struct qms_broker *b, const struct qms_
     if (r->target_len > 0) {
         memcpy(r->target, target.data, r->target_len);
     }
+    r->content_type_len = h->content_type.len < sizeof(r->content_type)
+                              ? h->content_type.len
+                              : sizeof(r->content_type);
+    if (r->content_type_len > 0) {
+        memcpy(r->content_type, h->content_type.data, r->content_type_len);
+    }
     r->opened_at = now;
     r->stream_id = -1;
     r->traced = qms_traceparent_ok(h->traceparent);
@@ -121,6 +127,7 @@ static void end(struct qms_route *r)
     qms_peer_unref(r->acceptor);
     qms_peer_unref(r->opener);
     qms_free((char *)(uintptr_t)r->taken_by);
+    qms_free(r->scopes);
     qms_free(r);
 }
 
@@ -174,6 +181,23 @@ enum qms_kind qms_route_kind(const struct qms_route *route)
 struct qms_bytes qms_route_target(const struct qms_route *route)
 {
     return qms_str(route->target, route->target_len);
+}
+
+bool qms_route_framed(const struct qms_route *route)
+{
+    return (route->flags & QMS_ROUTE_FRAMED) != 0;
+}
+
+struct qms_bytes qms_route_content_type(const struct qms_route *route)
+{
+    return qms_str(route->content_type, route->content_type_len);
+}
+
+const char *qms_route_scopes(const struct qms_route *route)
+{
+    return route->scopes != NULL   ? route->scopes
+           : route->opener != NULL ? qms_peer_scopes(route->opener)
+                                   : "";
 }
 
 bool qms_route_bidi(const struct qms_route *route)

@@ -28,6 +28,9 @@ struct qms_route {
     size_t asked;   /* modules that know of it */
     size_t target_len;
     char target[QMS_NAME_MAX];
+    size_t content_type_len;
+    char content_type[128];
+    char *scopes;         /* that a token of its own grants; NULL: it has none */
     const char *reason;   /* label of the refusal; NULL: none */
     const char *taken_by; /* id of an acceptor at another worker (qms_free); NULL: not told */
     int64_t stream_id;    /* on the opener's connection */

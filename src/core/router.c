@@ -123,6 +123,14 @@ static void set_deadline(struct qms_leg *leg, const struct qms_route_header *h, 
     }
 }
 
+/* A token of the stream's own: what it grants holds for this stream alone. */
+static bool authenticated(struct qms_route *route, const struct qms_route_header *h,
+                          qms_time now, struct qms_refusal *why)
+{
+    return h->stream_token.len == 0 ||
+           qms_peer_stream_token(route->opener, h->stream_token, now, &route->scopes, why);
+}
+
 static bool route_to_target(struct qms_leg *leg, const struct qms_route_header *h, qms_time now,
                             struct qms_refusal *why)
 {
@@ -213,7 +221,8 @@ void qms_router_on_route(struct qms_session_stream *st, const struct qms_route_h
         (unsigned long long)st->handle, h->kind, (int)h->target.len,
         (const char *)h->target.data, h->priority, h->flags, st->bidi,
         qms_route_block_name(leg->route));
-    if (acceptable(p, h, &why) && route_to_target(leg, h, now, &why)) {
+    if (acceptable(p, h, &why) && authenticated(leg->route, h, now, &why) &&
+        route_to_target(leg, h, now, &why)) {
         return;
     }
     struct qms_result r = qms_router_result_of(&why);

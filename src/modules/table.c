@@ -7,6 +7,7 @@ extern const struct qms_module qms_module_auth_token;
 extern const struct qms_module qms_module_auth_jwt;
 extern const struct qms_module qms_module_auth_cert;
 extern const struct qms_module qms_module_auth_request;
+extern const struct qms_module qms_module_validate;
 extern const struct qms_module qms_module_metrics;
 extern const struct qms_module qms_module_access_log;
 
@@ -18,6 +19,7 @@ const struct qms_module *const qms_modules[] = {
     &qms_module_auth_jwt,
     &qms_module_auth_cert,
     &qms_module_auth_request,
+    &qms_module_validate,
     &qms_module_metrics,
     &qms_module_access_log,
 };

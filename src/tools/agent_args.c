@@ -27,6 +27,7 @@ enum {
     OPT_TIMEOUT,
     OPT_CONGESTION,
     OPT_UDP_PAYLOAD,
+    OPT_STREAM_TOKEN,
     OPT_META,
     OPT_TRACEPARENT,
     OPT_ECHO,
@@ -52,6 +53,7 @@ static const struct option options[] = {
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"congestion", required_argument, NULL, OPT_CONGESTION},
     {"max-udp-payload", required_argument, NULL, OPT_UDP_PAYLOAD},
+    {"stream-token", required_argument, NULL, OPT_STREAM_TOKEN},
     {"meta", required_argument, NULL, OPT_META},
     {"traceparent", required_argument, NULL, OPT_TRACEPARENT},
     {"echo", no_argument, NULL, OPT_ECHO},
@@ -99,6 +101,7 @@ static const char usage[] =
     "  --cert F --key F                 certificate to show the broker\n"
     "  --ca F | --pin SHA256 | --insecure  how the broker is known\n"
     "  --priority N|critical|high|normal|low|background\n"
+    "  --stream-token T                 credential for the stream alone\n"
     "  --meta TEXT   --traceparent 00-TRACE-SPAN-FLAGS\n"
     "  --timeout SECONDS   --json   --quiet\n"
     "  --congestion cubic|reno|bbr       --max-udp-payload BYTES\n"
@@ -314,6 +317,9 @@ static bool take(struct agent_args *a, int opt, const char *value, char *error)
     case OPT_META:
         a->meta = value;
         return true;
+    case OPT_STREAM_TOKEN:
+        a->stream_token = value;
+        return true;
     case OPT_TRACEPARENT:
         a->traceparent = value;
         return qms_traceparent_ok((struct qms_bytes){(const uint8_t *)value, strlen(value)}) ||
@@ -395,6 +401,10 @@ static bool check(const struct agent_args *a, char *error)
     }
     if (!listens && a->command != AGENT_PING && a->command != AGENT_WATCH && a->count > 0) {
         return fail(error, "--count belongs to listen, ping and watch.");
+    }
+    if (a->stream_token != NULL && a->command != AGENT_SEND && a->command != AGENT_OPEN &&
+        a->command != AGENT_REQUEST) {
+        return fail(error, "--stream-token belongs to send, open and request.");
     }
     if (a->meta != NULL && a->command != AGENT_SEND && a->command != AGENT_OPEN &&
         a->command != AGENT_REQUEST) {

@@ -27,7 +27,8 @@ struct agent_target {
 
 /* Strings point into argv. */
 struct agent_args {
-    const char *url, *id, *token, *token_file, *cert, *key, *ca, *meta, *traceparent;
+    const char *url, *id, *token, *token_file, *cert, *key, *stream_token, *ca, *meta,
+        *traceparent;
     const char *pins[AGENT_PINS_MAX];
     size_t pin_count;
     bool insecure, json, quiet, echo;

@@ -33,6 +33,11 @@ struct qms_stream *agent_open(struct agent *a, unsigned flags, uint64_t length,
     if (err == QMS_OK && length != UINT64_MAX) {
         err = qms_open_set_length_hint(p, length);
     }
+    if (err == QMS_OK && a->args.stream_token != NULL) {
+        const char *token = a->args.stream_token;
+        err = qms_open_set_stream_token(
+            p, (struct qms_bytes){(const uint8_t *)token, strlen(token)});
+    }
     if (err == QMS_OK && a->args.traceparent != NULL) {
         err = qms_open_set_traceparent(p, a->args.traceparent);
     }

@@ -81,6 +81,7 @@ static enum qms_verdict one_open(void *stream_data, void *peer_data, const void 
     assert_true(qms_peer_id(qms_route_opener(route)).len > 0);
     assert_null(qms_route_acceptor(route));
     note("one");
+    snprintf(probe.scopes, sizeof(probe.scopes), "%s", qms_route_scopes(route));
     probe.opens++;
     if (probe.reject_open) {
         *why = (struct qms_refusal){QMS_CODE_FORBIDDEN, 1500, "not now", "probe"};

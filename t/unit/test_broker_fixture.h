@@ -75,6 +75,7 @@ struct probe {
     uint64_t delay_for;      /* on_data answers DELAY for so long; 0: PASS */
     uint64_t bytes_a_second; /* or by what the bytes cost; 0: nothing */
     qms_time paid_at;
+    char scopes[64];       /* of the newest route */
     enum qms_verdict slow; /* what auth_slow says */
     struct qms_peer *slow_peer;
     int slow_asked, slow_cancels;

@@ -180,6 +180,45 @@ static void auth_waits_too(void **state)
     assert_false(a->closed);
 }
 
+static struct stream *open_with_token(struct agent *a, const char *token)
+{
+    struct qms_route_header h = {.kind = QMS_KIND_SERVICE, .priority = 9};
+
+    h.target = qms_str("echo", 4);
+    h.stream_token = qms_str(token, strlen(token));
+    return agent_open_with(a, true, &h);
+}
+
+static void a_token_of_its_own_authenticates_one_stream(void **state)
+{
+    struct broker_fixture *f = *state;
+    struct agent *a = agent_connect(f, "alice", "good");
+
+    decide(f, QMS_PASS);
+    assert_true(a->welcomed);
+    probe.slow = QMS_PASS;
+    struct stream *good = open_with_token(a, "good"), *bad = open_with_token(a, "evil");
+    settle(f);
+    assert_int_equal(good->result, QMS_CODE_OK);
+    assert_int_equal(bad->result, QMS_CODE_UNAUTHENTICATED);
+    assert_int_equal(failures(f, "bad_key"), 1);
+    assert_string_equal(probe.scopes, "read write"); /* of the last that was let through */
+    assert_false(a->closed);
+    /* One that names another agent is for another agent. */
+    probe.names = "bob";
+    bad = open_with_token(a, "good");
+    settle(f);
+    assert_int_equal(bad->result, QMS_CODE_UNAUTHENTICATED);
+    probe.names = NULL;
+    /* A stream does not wait. */
+    probe.slow = QMS_LATER;
+    bad = open_with_token(a, "good");
+    settle(f);
+    assert_int_equal(bad->result, QMS_CODE_UNAUTHENTICATED);
+    assert_int_equal(failures(f, "asked_elsewhere"), 1);
+    assert_true(probe.slow_cancels > 0);
+}
+
 static void a_reload_begins_anew(void **state)
 {
     struct broker_fixture *f = *state;
@@ -207,6 +246,7 @@ int main(void)
         WITH(with_all_nobody_is_asked_about_what_is_bad_already, setup_all),
         WITH(those_who_wait_are_bounded, setup_few),
         QMS_TEST(auth_waits_too),
+        WITH(a_token_of_its_own_authenticates_one_stream, setup_any),
         QMS_TEST(a_reload_begins_anew),
     };
     return cmocka_run_group_tests_name("broker_wait", tests, NULL, NULL);

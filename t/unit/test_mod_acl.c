@@ -28,6 +28,7 @@ struct qms_route {
     struct qms_peer *opener;
     enum qms_kind kind;
     const char *target;
+    const char *scopes; /* of a token of its own; NULL: none */
 };
 
 static struct qms_bytes bytes(const char *s)
@@ -67,6 +68,10 @@ const void *qms_peer_validated_address(const struct qms_peer *peer)
 struct qms_peer *qms_route_opener(const struct qms_route *route)
 {
     return route->opener;
+}
+const char *qms_route_scopes(const struct qms_route *route)
+{
+    return route->scopes != NULL ? route->scopes : route->opener->scopes;
 }
 enum qms_kind qms_route_kind(const struct qms_route *route)
 {
@@ -161,7 +166,7 @@ static void only(struct fixture *f, const char *text)
 /* The code of the refusal; streams and datagrams must agree. */
 static int opens(struct fixture *f, enum qms_kind kind, const char *target)
 {
-    struct qms_route route = {&f->peer, kind, target};
+    struct qms_route route = {&f->peer, kind, target, NULL};
     enum qms_verdict stream, datagram;
 
     f->why = (struct qms_refusal){0};
@@ -369,6 +374,19 @@ static void an_agent_without_scopes_has_none(void **state)
     assert_int_equal(opens(f, QMS_KIND_AGENT, "bob"), QMS_CODE_OK);
 }
 
+static void a_stream_with_a_token_has_the_scopes_of_that(void **state)
+{
+    struct fixture *f = *state;
+    struct qms_route route = {&f->peer, QMS_KIND_AGENT, "bob", "admin"};
+
+    only(f, "allow open agent bob from scope:admin");
+    assert_int_equal(rule(f, "deny open agent bob from *"), QMS_OK);
+    assert_int_equal(opens(f, QMS_KIND_AGENT, "bob"), QMS_CODE_FORBIDDEN);
+    assert_int_equal(M->on_open(NULL, NULL, f->conf, &route, 0, &f->why), QMS_PASS);
+    only(f, "deny open agent bob from scope:print");
+    assert_int_equal(M->on_open(NULL, NULL, f->conf, &route, 0, &f->why), QMS_PASS);
+}
+
 static void hidden_targets_look_absent(void **state)
 {
     struct fixture *f = *state;
@@ -466,6 +484,7 @@ int main(void)
         QMS_TEST(topics_are_closed_until_a_rule_opens_them),
         QMS_TEST(a_watch_shows_nothing_that_a_rule_hides),
         QMS_TEST(an_agent_without_scopes_has_none),
+        QMS_TEST(a_stream_with_a_token_has_the_scopes_of_that),
         QMS_TEST(hidden_targets_look_absent),
         QMS_TEST(bad_rules_say_what_was_expected),
         QMS_TEST(without_memory_a_rule_is_refused),

@@ -78,17 +78,17 @@ static void unload(void *conf)
     *c = (struct conf){0};
 }
 
-/* NULL: none fits. */
+/* NULL: none fits.  `scopes` NULL: the peer's. */
 static const struct qms_acl_rule *find(const struct conf *c, const struct qms_peer *peer,
-                                       enum qms_acl_verb verb, enum qms_kind kind,
-                                       struct qms_bytes target)
+                                       const char *scopes, enum qms_acl_verb verb,
+                                       enum qms_kind kind, struct qms_bytes target)
 {
     const struct qms_acl_request r = {
         .verb = verb,
         .kind = kind,
         .target = target,
         .agent = qms_peer_id(peer),
-        .scopes = qms_peer_scopes(peer),
+        .scopes = scopes != NULL ? scopes : qms_peer_scopes(peer),
         .carrier = qms_peer_carrier(peer),
         .address = qms_peer_address(peer),
         .validated = qms_peer_validated_address(peer),
@@ -128,7 +128,8 @@ static enum qms_verdict on_open(void *stream_data, void *peer_data, const void *
 {
     enum qms_kind kind = qms_route_kind(route);
     const struct qms_acl_rule *rule =
-        find(conf, qms_route_opener(route), QMS_ACL_OPEN, kind, qms_route_target(route));
+        find(conf, qms_route_opener(route), qms_route_scopes(route), QMS_ACL_OPEN, kind,
+             qms_route_target(route));
 
     (void)stream_data, (void)peer_data, (void)now;
     if (allowed(rule, kind)) {
@@ -146,7 +147,8 @@ static enum qms_verdict on_datagram(void *peer_data, const void *conf, struct qm
                                     qms_time now)
 {
     (void)peer_data, (void)len, (void)now;
-    return allowed(find(conf, peer, QMS_ACL_OPEN, kind, target), kind) ? QMS_PASS : QMS_REJECT;
+    return allowed(find(conf, peer, NULL, QMS_ACL_OPEN, kind, target), kind) ? QMS_PASS
+                                                                             : QMS_REJECT;
 }
 
 static enum qms_verdict on_join(void *peer_data, const void *conf, struct qms_peer *peer,
@@ -154,13 +156,15 @@ static enum qms_verdict on_join(void *peer_data, const void *conf, struct qms_pe
                                 struct qms_refusal *why)
 {
     (void)peer_data, (void)now;
-    return allowed(find(conf, peer, QMS_ACL_JOIN, kind, name), kind) ? QMS_PASS : forbid(why);
+    return allowed(find(conf, peer, NULL, QMS_ACL_JOIN, kind, name), kind) ? QMS_PASS
+                                                                           : forbid(why);
 }
 
 static enum qms_verdict on_watch(void *peer_data, const void *conf, struct qms_peer *peer,
                                  struct qms_bytes prefix, qms_time now, struct qms_refusal *why)
 {
-    const struct qms_acl_rule *rule = find(conf, peer, QMS_ACL_WATCH, QMS_KIND_SELF, prefix);
+    const struct qms_acl_rule *rule =
+        find(conf, peer, NULL, QMS_ACL_WATCH, QMS_KIND_SELF, prefix);
 
     (void)peer_data, (void)now;
     return rule != NULL && rule->allow ? QMS_PASS : forbid(why);
