@@ -90,6 +90,7 @@ test('dashboard: the page is an agent once it has the token, which only the tab 
   await until('its own round trip is drawn', async () => await pixelsOf(page, 'own', '--s-purple') > 10);
   await page.waitForSelector('#own-figures >> text=Congestion window');
   await page.waitForSelector('#status:text-is("live over WebTransport")');
+  await until('its own request is not counted among the streams', async () => await text(page, '#tile-streams') === '0');
   const pids = (await (await fetch(`${env('QMS_HTTP')}/api/v1/workers`)).json()).workers.map((w) => String(w.pid));
   await until('processes, of which agents are not told', async () => JSON.stringify(await page.$$eval('#workers td[data-label=Process]',
     (cells) => cells.map((c) => c.textContent))) === JSON.stringify(pids));

@@ -18,7 +18,7 @@ const GAUGES = {
   agents: (s) => s.value('quicms_agents'),
   quic: (s) => s.value('quicms_connections', {carrier: 'quic'}),
   webtransport: (s) => s.value('quicms_connections', {carrier: 'webtransport'}),
-  streams: (s) => s.value('quicms_streams'),
+  streams: (s) => Math.max(0, s.value('quicms_streams') - s.ownStreams),
   buffered: (s) => s.value('quicms_buffer_bytes'),
 };
 const COUNTERS = {

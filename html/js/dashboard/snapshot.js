@@ -4,8 +4,10 @@
 const matches = (sample, labels) => Object.entries(labels).every(([key, value]) => sample.labels[key] === value);
 
 export class Snapshot {
-  constructor(json) {
+  /** `ownStreams`: how many of the open streams are those that the answer itself came over. */
+  constructor(json, ownStreams = 0) {
     this.json = json;
+    this.ownStreams = ownStreams;
     this.time = json.time;
     this.workers = json.workers;
     this.version = json.version;

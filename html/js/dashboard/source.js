@@ -56,7 +56,8 @@ export class Source {
 
   async #once() {
     const streamed = await this.#overWebTransport();
-    this.onSnapshot(new Snapshot(streamed ?? await getJson('/api/v1/stats')), streamed ? 'webtransport' : 'polling');
+    this.onSnapshot(streamed ? new Snapshot(streamed, 1) : new Snapshot(await getJson('/api/v1/stats')),
+      streamed ? 'webtransport' : 'polling');
   }
 
   async run() {
