@@ -483,12 +483,13 @@ struct qms_stream *open_to(struct fixture *f, struct watch *w, const char *agent
 
 /* ---- both ---- */
 
-static bool turn_pair(struct fake_pair *pair, struct qms_session *peer, size_t chunk)
+/* The peer's session may end with the pump. */
+static bool turn_pair(struct fake_pair *pair, struct qms_session **peer, size_t chunk)
 {
     bool moved = fake_link_pump(pair, chunk);
 
-    if (peer != NULL && qms_session_next_at(peer) <= fake_link_now(pair)) {
-        qms_session_expire(peer, fake_link_now(pair));
+    if (*peer != NULL && qms_session_next_at(*peer) <= fake_link_now(pair)) {
+        qms_session_expire(*peer, fake_link_now(pair));
         moved = true;
     }
     return moved;
@@ -501,9 +502,9 @@ static bool turn(struct fixture *f, size_t chunk)
 
     for (size_t i = 0; i < f->old_count; i++) {
         moved =
-            (f->old_peer[i] != NULL && turn_pair(f->old[i], f->old_peer[i], chunk)) || moved;
+            (f->old_peer[i] != NULL && turn_pair(f->old[i], &f->old_peer[i], chunk)) || moved;
     }
-    moved = turn_pair(f->pair, f->peer, chunk) || moved;
+    moved = turn_pair(f->pair, &f->peer, chunk) || moved;
     qms_client_turn(f->client, fake_link_now(f->pair));
     return moved || qms_client_next_at(f->client) <= fake_link_now(f->pair);
 }

@@ -57,7 +57,7 @@ static void one_name_is_one_zone_and_wrong_sizes_are_refused(void **state)
     assert_null(qms_zone_memory(zone, &size));
     assert_int_equal(size, 0);
     for (int i = 2; i < QMS_ZONES_MAX; i++) {
-        char name[8];
+        char name[16];
         (void)snprintf(name, sizeof(name), "z%d", i);
         assert_non_null(declare(conf, name, 1));
     }
