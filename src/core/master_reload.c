@@ -126,7 +126,8 @@ void qms_master_reload_heard(struct qms_master *m, struct qms_slot *slot, const 
 static void say_restart(void *arg, const char *directive)
 {
     (void)arg;
-    qms_log(QMS_LOG_WARN, "a changed directive takes effect at the next start only name=%s",
+    qms_log(QMS_LOG_WARN,
+            "a changed directive takes effect at an upgrade or restart only name=%s",
             directive);
 }
 
