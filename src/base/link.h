@@ -157,6 +157,10 @@ struct qms_link {
      * a replay.  Connecting side: streams marked early go out now, and again by themselves when
      * the other side refuses that. */
     bool early;
+    /* `stop` may never reach the peer: the protocol above has to tell it as well. */
+    bool quiet_stops;
+    /* `stop` may cost the peer what was sent to it just before. */
+    bool harmful_stops;
 };
 
 /** The peer's address that a rule about addresses may look at; NULL: it has proved none. */

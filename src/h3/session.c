@@ -25,6 +25,7 @@ qms_err qms_h3_session_new(struct qms_h3_stream *connect, struct qms_h3_session 
         return QMS_E_NOMEM;
     }
     session->link.ops = &qms_h3_session_ops;
+    session->link.harmful_stops = true; /* Firefox ESR 153 drops what came before it */
     session->link.now = h3->link->now;
     session->h3 = h3;
     session->connect = connect;

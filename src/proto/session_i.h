@@ -60,6 +60,7 @@ struct qms_ss {
     bool stopped;         /* STOP_SENDING was sent: what still comes is dropped */
     bool early_stop;      /* STOP_SENDING came before the header was complete */
     uint8_t early_code;
+    bool stop_seen; /* by STOP_SENDING or STREAM_STATUS, whichever came first */
 };
 
 struct qms_session {

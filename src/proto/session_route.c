@@ -225,6 +225,10 @@ void qms_ss_on_stop(struct qms_ss *st, uint64_t code)
 {
     struct qms_result r = {.status = qms_code_clamp(code)};
 
+    if (st->stop_seen) {
+        return;
+    }
+    st->stop_seen = true;
     if (!st->announced) {
         st->early_stop = true;
         st->early_code = (uint8_t)r.status;
@@ -277,10 +281,14 @@ void qms_session_on_stream_status(struct qms_session *s, const struct qms_contro
 
     if (st == NULL && ours) {
         s->events->on_control(s, m); /* the stream was acknowledged to its end and is gone */
-    } else if (st != NULL && ours && !st->pub.bidi && !st->refused && r.status != QMS_CODE_OK) {
+    } else if (st == NULL || r.status == QMS_CODE_OK || st->refused) {
+        return;
+    } else if (ours && !st->pub.bidi) {
         refused(st, &r);
-    } else if (st != NULL && !ours && r.status == QMS_CODE_SLOW_CONSUMER) {
+    } else if (!ours && r.status == QMS_CODE_SLOW_CONSUMER && r.reason.len > 0) {
         skipped(st, r.reason);
+    } else if (st->pub.bidi && usable(st) && qms_ss_can_send(st)) {
+        qms_ss_on_stop(st, r.status); /* of a page whose browser sends no STOP_SENDING */
     }
 }
 
@@ -291,7 +299,9 @@ static void refuse_bidi(struct qms_ss *st, const struct qms_result *r,
 
     if (w != NULL && write_own(st, w) == QMS_OK) {
         ops_of(st)->finish(ls);
-        ops_of(st)->stop(ls, r->status);
+        if (!ls->link->harmful_stops) { /* the RESULT makes the opener reset its direction */
+            ops_of(st)->stop(ls, r->status);
+        }
     } else {
         qms_link_stream_refuse(ls, (uint8_t)r->status);
     }
@@ -396,6 +406,11 @@ void qms_session_stop(struct qms_session_stream *pub, uint8_t code)
     if (usable(st) && qms_ss_can_receive(st) && !st->stopped) {
         st->stopped = true;
         ops_of(st)->stop(pub->link_stream, code);
+        if (pub->session->link->quiet_stops) {
+            /* Without memory the other side fills its window and waits. */
+            (void)!send_status(st, code == QMS_CODE_OK ? QMS_CODE_CANCELLED : code,
+                               (struct qms_bytes){0});
+        }
     }
 }
 

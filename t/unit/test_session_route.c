@@ -145,6 +145,26 @@ static void stop_sending_alone_refuses_a_unidirectional_route(void **state)
     assert_int_equal(d->a.results, 1);
 }
 
+static void a_status_of_a_living_route_is_a_stop_and_told_once(void **state)
+{
+    struct duo *d = *state;
+
+    qms_session_link(d->b.s)->quiet_stops = true;
+    duo_open(&d->a, true, "b", 1);
+    duo_settle(d);
+    (void)duo_take(&d->a);
+    qms_session_stop(d->b.last, QMS_CODE_BUSY); /* STOP_SENDING and STREAM_STATUS */
+    duo_settle(d);
+    assert_string_equal(duo_take(&d->a), "stop 0 busy\n");
+
+    duo_open(&d->a, true, "b", 1);
+    duo_settle(d);
+    (void)duo_take(&d->a);
+    assert_int_equal(qms_session_stream_status(d->b.last, 0x85, NULL), QMS_OK);
+    duo_settle(d);
+    assert_string_equal(duo_take(&d->a), "stop 1 application\n");
+}
+
 static void no_result_is_neither_sent_nor_expected(void **state)
 {
     struct duo *d = *state;
@@ -487,6 +507,7 @@ int main(void)
         QMS_TEST(a_refused_route_cannot_be_written_to),
         QMS_TEST(a_refused_unidirectional_route_is_told_exactly_once),
         QMS_TEST(stop_sending_alone_refuses_a_unidirectional_route),
+        QMS_TEST(a_status_of_a_living_route_is_a_stop_and_told_once),
         QMS_TEST(no_result_is_neither_sent_nor_expected),
         QMS_TEST(flags_of_the_header_reach_the_acceptor),
         QMS_TEST(the_acceptor_answers_once_and_before_its_payload),
