@@ -93,14 +93,10 @@ void qms_dial_free(struct qms_dial *d)
 /* No PING of the library has this number: its PONG is an answer to nothing. */
 static const uint8_t nobody[8] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F};
 
-void qms_web_keep_alive(struct qms_web_link *w, qms_time now)
+void qms_web_keep_alive(struct qms_web_link *w)
 {
     struct qms_control m = {.type = QMS_MSG_PING};
 
-    if (!w->ready || w->keep_alive_for == 0 || now < w->sent_at + w->keep_alive_for) {
-        return;
-    }
-    w->sent_at = now;
     if (w->c != NULL && w->c->state == QMS_CONN_READY && w->c->session != NULL) {
         memcpy(m.u.ping, nobody, sizeof(nobody));
         (void)!qms_connection_send(w->c, &m); /* without memory the next one goes out */

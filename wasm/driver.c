@@ -37,7 +37,7 @@ static void web_receive(struct qms_driver *d, qms_time now)
         struct qms_web_link *w = QMS_CONTAINER(node, struct qms_web_link, node);
 
         w->link.now = now;
-        qms_web_keep_alive(w, now);
+        qms_web_link_expire(w, now);
     }
     settle_all(web);
 }
@@ -63,12 +63,9 @@ static qms_time web_next_at(const struct qms_driver *d)
     QMS_LIST_FOREACH(node, &const_of(d)->links) {
         const struct qms_web_link *w = QMS_CONTAINER(node, struct qms_web_link, node);
 
-        if (w->closed || !qms_list_empty(&w->over)) {
-            return 0;
-        }
-        if (w->ready && w->keep_alive_for > 0 && w->sent_at + w->keep_alive_for < at) {
-            at = w->sent_at + w->keep_alive_for;
-        }
+        qms_time other = qms_web_link_next_at(w);
+
+        at = other < at ? other : at;
     }
     return at;
 }

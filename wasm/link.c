@@ -19,9 +19,11 @@ struct qms_web_link *qms_web_link_new(struct qms_web *web, const struct qms_opti
     }
     w->link.ops = &qms_web_link_ops;
     w->link.now = qms_clock_now();
+    w->link.quiet_stops = qms_js_quiet_stops() != 0;
     w->web = web;
     w->views = o->web_views;
     w->keep_alive_for = o->keep_alive_for;
+    w->idle_for = o->idle_for;
     w->datagrams.limit = QMS_WEB_DATAGRAMS;
     qms_sched_init(&w->sched, QMS_WEB_GUARD);
     qms_list_init(&w->streams);
@@ -51,6 +53,50 @@ void qms_web_link_clock(struct qms_web_link *w)
     if (!w->web->client->in_turn) {
         w->web->client->now = w->link.now;
     }
+}
+
+void qms_web_link_heard(struct qms_web_link *w)
+{
+    qms_web_link_clock(w);
+    w->heard_at = w->link.now;
+}
+
+/* ---- silence ---- */
+
+/* Browsers keep a session for half a minute or more after its broker is gone, and no option of
+ * theirs changes that. */
+void qms_web_link_expire(struct qms_web_link *w, qms_time now)
+{
+    if (!w->ready || w->closed) {
+        return;
+    }
+    if (now - w->heard_at >= w->idle_for) {
+        w->closed = true;
+        w->ready = false;
+        w->why = (struct qms_link_close){.err = QMS_E_IDLE};
+    } else if (w->keep_alive_for > 0 && now - w->heard_at >= w->keep_alive_for &&
+               now - w->asked_at >= w->keep_alive_for) {
+        w->asked_at = now;
+        qms_web_keep_alive(w);
+    }
+}
+
+qms_time qms_web_link_next_at(const struct qms_web_link *w)
+{
+    qms_time last = w->heard_at > w->asked_at ? w->heard_at : w->asked_at;
+    qms_time at;
+
+    if (w->closed || !qms_list_empty(&w->over)) {
+        return 0;
+    }
+    if (!w->ready) {
+        return QMS_NEVER;
+    }
+    at = w->heard_at + w->idle_for;
+    if (w->keep_alive_for > 0 && last + w->keep_alive_for < at) {
+        at = last + w->keep_alive_for;
+    }
+    return at;
 }
 
 /* ---- the end ---- */
@@ -131,14 +177,18 @@ EXPORT uint8_t *qms_web_scratch(struct qms_web_link *w)
     return w->web->scratch;
 }
 
+EXPORT int qms_web_quiet(const struct qms_web_link *w)
+{
+    return w->link.quiet_stops;
+}
+
 EXPORT void qms_web_on_ready(struct qms_web_link *w)
 {
     if (w->closed) {
         return;
     }
-    qms_web_link_clock(w);
+    qms_web_link_heard(w);
     w->ready = true;
-    w->sent_at = w->link.now;
     w->link.events->on_ready(&w->link);
     qms_web_send(w);
 }
@@ -155,7 +205,7 @@ EXPORT struct qms_web_stream *qms_web_on_incoming(struct qms_web_link *w, int id
     st->id = id;
     st->opened = QMS_WEB_OPEN;
     st->tx_over = bidi == 0;
-    qms_web_link_clock(w);
+    qms_web_link_heard(w);
     w->link.events->on_stream(&w->link, &st->s);
     return st;
 }
@@ -165,7 +215,7 @@ EXPORT void qms_web_on_datagram(struct qms_web_link *w, size_t len)
     if (w->closed) {
         return;
     }
-    qms_web_link_clock(w);
+    qms_web_link_heard(w);
     w->stats.datagrams_received++;
     w->stats.bytes_received += len;
     w->link.events->on_datagram(&w->link, (struct qms_bytes){w->web->scratch, len});

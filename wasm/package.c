@@ -132,11 +132,14 @@ EXPORT struct qms_client *qmsp_client(void)
     return qms_client_new(&client) == QMS_OK ? client : NULL;
 }
 
-EXPORT qms_err qmsp_options_times(struct qms_options *o, double connect, double keep_alive,
-                                  double min, double max)
+EXPORT qms_err qmsp_options_times(struct qms_options *o, double connect, double idle,
+                                  double keep_alive, double min, double max)
 {
     qms_err err = qms_options_set_connect_timeout(o, from_ms(connect));
 
+    if (err == QMS_OK) {
+        err = qms_options_set_idle_timeout(o, from_ms(idle));
+    }
     if (err == QMS_OK) {
         err = qms_options_set_keep_alive(o, from_ms(keep_alive));
     }

@@ -72,12 +72,6 @@ EXPORT void qms_web_on_opened(struct qms_web_stream *st)
 
 /* ---- bytes ---- */
 
-static void count_sent(struct qms_web_link *w, size_t len)
-{
-    w->stats.bytes_sent += len;
-    w->sent_at = w->link.now;
-}
-
 /* False: the writer has no room, and tells by qms_web_on_written when it has. */
 static bool give(struct qms_web_link *w, struct qms_web_stream *st)
 {
@@ -89,7 +83,7 @@ static bool give(struct qms_web_link *w, struct qms_web_stream *st)
     }
     st->in_flight = piece.len;
     w->unresolved += piece.len;
-    count_sent(w, piece.len);
+    w->stats.bytes_sent += piece.len;
     if (st->queued_at != 0) {
         st->stats.blocked_priority += w->link.now - st->queued_at;
         st->queued_at = 0;
@@ -105,7 +99,6 @@ static void serve(struct qms_web_link *w, struct qms_web_stream *st)
         w->stats.priority_inversions += give(w, st) && more_urgent;
     } else {
         st->fin_sent = true;
-        count_sent(w, 0);
         qms_js_finish(st->id);
     }
     /* One thing at a time: it comes back when that is resolved. */
@@ -130,7 +123,7 @@ static bool send_datagram(struct qms_web_link *w)
         return false; /* qms_web_on_room follows */
     }
     w->stats.datagrams_sent++;
-    count_sent(w, d->len);
+    w->stats.bytes_sent += d->len;
     qms_dgramq_pop(&w->datagrams);
     return true;
 }

@@ -275,7 +275,7 @@ EXPORT int qms_web_on_data(struct qms_web_stream *st, size_t len, int fin)
     if (st->rx_over || w->closed) {
         return 0;
     }
-    qms_web_link_clock(w);
+    qms_web_link_heard(w);
     st->stats.bytes_received += len;
     w->stats.bytes_received += len;
     st->uncredited += len;
@@ -290,7 +290,7 @@ EXPORT void qms_web_on_reset(struct qms_web_stream *st, unsigned code)
     if (st->rx_over || st->w->closed) {
         return;
     }
-    qms_web_link_clock(st->w);
+    qms_web_link_heard(st->w);
     st->rx_over = true;
     st->w->link.events->on_reset(&st->s, code);
     qms_web_stream_check(st);
@@ -302,7 +302,7 @@ EXPORT void qms_web_on_stop(struct qms_web_stream *st, unsigned code)
     if (st->tx_over || st->w->closed) {
         return;
     }
-    qms_web_link_clock(st->w);
+    qms_web_link_heard(st->w);
     st->w->link.events->on_stop(&st->s, code);
     qms_web_stream_tx_over(st);
 }

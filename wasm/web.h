@@ -50,7 +50,8 @@ struct qms_web_link {
     bool closed;
     struct qms_link_close why;
     char reason[QMS_ERROR_TEXT_MAX];
-    qms_time sent_at, keep_alive_for; /* 0: none */
+    /* Heard: bytes of the other side; asked: the last PING of keep-alive's. */
+    qms_time heard_at, asked_at, keep_alive_for, idle_for; /* keep_alive_for 0: none */
     struct qms_link_stats stats;
 };
 
@@ -91,6 +92,11 @@ struct qms_web_link *qms_web_link_new(struct qms_web *web, const struct qms_opti
 void qms_web_link_free(struct qms_web_link *w);
 /** The clocks that events and calls below them look at. */
 void qms_web_link_clock(struct qms_web_link *w);
+/** The same, for a sign of life of the other side. */
+void qms_web_link_heard(struct qms_web_link *w);
+/** Asks for a sign of life, or gives up, where it is time to. */
+void qms_web_link_expire(struct qms_web_link *w, qms_time now);
+qms_time qms_web_link_next_at(const struct qms_web_link *w);
 /** Ends of streams and of the link that are due: runs events.  True: the link is gone. */
 bool qms_web_link_settle(struct qms_web_link *w);
 
@@ -116,8 +122,8 @@ void qms_web_stream_check(struct qms_web_stream *st);
 void qms_web_mailbox_for(struct qms_mailbox *m, struct qms_web *web);
 
 /* dial.c */
-/** Sends PINGs that are due. */
-void qms_web_keep_alive(struct qms_web_link *w, qms_time now);
+/** Sends a PING that is due. */
+void qms_web_keep_alive(struct qms_web_link *w);
 
 /* ---- webtransport.js: what it offers.  None of these calls anything here before it returns.
  * ---- */
@@ -137,6 +143,8 @@ extern int qms_js_write(int stream, const uint8_t *data, size_t len, int view);
 extern void qms_js_finish(int stream);
 extern void qms_js_reset(int stream, unsigned code);
 extern void qms_js_stop(int stream, unsigned code);
+/* Whether stops do not reach the other side. */
+extern int qms_js_quiet_stops(void);
 extern void qms_js_read(int stream);
 extern void qms_js_priority(int stream, int priority);
 

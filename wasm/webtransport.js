@@ -25,12 +25,23 @@ mergeInto(LibraryManager.library, {
     // ---- turns ----
 
     // Not setTimeout, which browsers stretch to seconds in pages that nobody looks at.
-    soon: function (web) {
+    soon: function (call) {
       if (!QmsWeb.channel) {
         QmsWeb.channel = new MessageChannel();
-        QmsWeb.channel.port1.onmessage = function (e) { QmsWeb.turn(e.data); };
+        QmsWeb.calls = [];
+        QmsWeb.channel.port1.onmessage = function () { QmsWeb.calls.shift()(); };
       }
-      QmsWeb.channel.port2.postMessage(web);
+      QmsWeb.calls.push(call);
+      QmsWeb.channel.port2.postMessage(0);
+    },
+    // When it is known, or after other things that the browser has to tell by now.
+    later: function (known, call) {
+      var hops = 200;
+      var hop = function () {
+        if (--hops > 0 && !known()) QmsWeb.soon(hop);
+        else call();
+      };
+      hop();
     },
     turn: function (web) {
       if (web in QmsWeb.timers) {
@@ -49,7 +60,7 @@ mergeInto(LibraryManager.library, {
       delete timers[web];
       if (ms === 0) {
         timers[web] = 0;
-        QmsWeb.soon(web);
+        QmsWeb.soon(function () { QmsWeb.turn(web); });
       } else if (ms > 0) {
         timers[web] = setTimeout(QmsWeb.turn, Math.min(ms, 0x7fffffff), web);
       }
@@ -75,20 +86,34 @@ mergeInto(LibraryManager.library, {
       return new WebTransportError({message: 'code ' + code, streamErrorCode: code});
     },
     // Tells the code of a stream's error, unless it is the session that has ended: then that is
-    // told.  Some browsers do not say the code, or which of both it was.
+    // told.  Firefox does not say the code of a reset nor which of both it was, Chromium at times
+    // not that of a stop behind a reset: then it is that of the other direction, or CANCELLED.
     ended: function (s, error, tell) {
       var code = error ? error.streamErrorCode : undefined;
       if (error && error.source === 'session') return;
       if (typeof code === 'number') {
+        s.code = code;
         tell(code);
         return;
       }
-      setTimeout(function () {
-        if (QmsWeb.alive(s) && !s.owner.over) tell(QmsWeb.CANCELLED);
-      }, 100);
+      QmsWeb.later(function () { return s.code !== undefined; }, function () {
+        if (QmsWeb.alive(s) && !s.owner.over) tell(s.code === undefined ? QmsWeb.CANCELLED : s.code);
+      });
     },
 
     // ---- sessions ----
+
+    // A page that is left: Firefox would end its streams as if they were complete.
+    leave: function () {
+      for (var id in QmsWeb.objects) {
+        var s = QmsWeb.objects[id];
+        if (s.owner && s.writer) s.writer.abort(QmsWeb.error({{{ 0x0d }}})).catch(QmsWeb.nothing);
+      }
+      for (id in QmsWeb.objects) {
+        var l = QmsWeb.objects[id];
+        if (l.transport && !l.closing) l.transport.close({closeCode: {{{ 0x0d }}}, reason: 'the page was left'});
+      }
+    },
 
     // Hashes of the self-signed certificates of the broker at `url`, now and next; none when the
     // browser has to judge by itself.
@@ -108,6 +133,10 @@ mergeInto(LibraryManager.library, {
         });
     },
     connect: async function (l, url, pins, api) {
+      if (!QmsWeb.leaving && typeof document !== 'undefined') {
+        QmsWeb.leaving = true;
+        addEventListener('pagehide', QmsWeb.leave);
+      }
       try {
         var hashes = api ? pins.concat(await QmsWeb.hashes(api, url)) : pins;
         if (l.over) return;
@@ -244,6 +273,14 @@ mergeInto(LibraryManager.library, {
         }
       }
     },
+    // What still comes on a stream that was stopped.
+    drain: async function (s) {
+      try {
+        while (!(await s.reader.read()).done);
+      } catch (error) {
+        // That is its end, too.
+      }
+    },
     // A view is read by the browser before write() returns: nothing is queued before it.
     write: function (s, bytes) {
       if (!(s.writer.desiredSize > 0)) {
@@ -355,8 +392,12 @@ mergeInto(LibraryManager.library, {
   qms_js_stop: function (id, code) {
     var s = QmsWeb.objects[id];
     s.stopped = true;
-    if (s.reader) s.reader.cancel(QmsWeb.error(code)).catch(QmsWeb.nothing);
+    if (s.reader && _qms_web_quiet(s.owner.link)) QmsWeb.drain(s);
+    else if (s.reader) s.reader.cancel(QmsWeb.error(code)).catch(QmsWeb.nothing);
   },
+  // Firefox (ESR 153) sends no STOP_SENDING for cancel(), which at times loses what was written
+  // before; and nothing but its name tells.  The library says by a message that it has stopped.
+  qms_js_quiet_stops: function () { return /\bFirefox\//.test(navigator.userAgent) ? 1 : 0; },
   qms_js_read__deps: ['$QmsWeb'],
   qms_js_read: function (id) { QmsWeb.read(QmsWeb.objects[id]); },
   qms_js_priority__deps: ['$QmsWeb'],

@@ -2,6 +2,8 @@
 // Real headless Chromium against the real broker.
 import {run} from './lib.mjs';
 import {setup} from './shared.mjs';
+import './types.mjs';
+import './calls.mjs';
 import './connect.mjs';
 import './streams.mjs';
 import './datagrams.mjs';

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Reset, stop and refusal codes: a byte of the wire protocol, mapped into HTTP/3's space and back.
 import {env, equal, native, online, program, test, until} from './lib.mjs';
+import {NAME} from './browsers.mjs';
 import {shared} from './shared.mjs';
 
 const ALL = Array.from({length: 256}, (_, i) => i);
+// Firefox ESR 153 does not tell a reader the code of a reset: it is CANCELLED then, unless the
+// writer was told.  It has no way to stop with code 0.
+const FIREFOX = NAME === 'firefox';
+const resetSeen = (code, got) => (FIREFOX && got === 0x12 ? got : code);
+const stopSeen = (code) => (FIREFOX && code === 0 ? 0x12 : code);
 const SOME = [0, 1, 0x0d, 0x12, 0x1d, 0x1e, 0x1f, 0x7f, 0x80, 0x9d, 0xd3, 0xfe, 0xff];
 
 /** Every code that came out as another, as [sent, got]. */
@@ -30,7 +36,7 @@ test('reset codes of one page arrive at the other', async () => {
   for (const code of SOME) {
     const seen = shared.b.evaluate(async () => {
       const stream = await nextStream();
-      await stream.accept();
+      stream.accept();
       return q.codeOf(q.readAll(stream.readable));
     });
     await shared.a.evaluate(async (c) => {
@@ -38,10 +44,11 @@ test('reset codes of one page arrive at the other', async () => {
       await stream.result;
       const writer = stream.writable.getWriter();
       await writer.write(q.utf8('x'));
-      await writer.abort(q.streamError(c));
+      await writer.abort(c);
       await stream.readable.cancel();
     }, code);
-    equal(await seen, code, `reset ${code}`);
+    const got = await seen;
+    equal(got, resetSeen(code, got), `reset ${code}`);
   }
 });
 
@@ -49,18 +56,23 @@ test('stop codes of one page arrive at the other', async () => {
   for (const code of SOME) {
     const stopped = shared.b.evaluate(async (c) => {
       const stream = await nextStream();
-      const writable = await stream.accept();
-      // The other way round Chromium may forget the code: see withOpenStream in ends.mjs.
-      await stream.readable.cancel(q.streamError(c));
-      await writable.close();
+      stream.accept();
+      // Not at once: Firefox loses a stream that is stopped when it has just been opened.
+      const reader = stream.readable.getReader();
+      await reader.read();
+      // The other way round Chromium may forget the code.
+      await reader.cancel(c);
+      await stream.writable.close();
     }, code);
     const seen = await shared.a.evaluate(async () => {
       const stream = await agent.openStream('page-b');
+      const writer = stream.writable.getWriter();
       await stream.result;
-      return q.codeOf(stream.writable.getWriter().closed);
+      writer.write('x').catch(() => {});
+      return q.codeOf(writer.closed);
     });
     await stopped;
-    equal(seen, code, `stop ${code}`);
+    equal(seen, stopSeen(code), `stop ${code}`);
   }
 });
 
@@ -74,14 +86,15 @@ withCodes('each of the 256 reset codes of a native agent arrives at a page', asy
     }
     return seen;
   }, [id, ALL]);
-  equal(wrong(ALL, got), [], 'codes that differ');
+  equal(wrong(ALL.map((code, i) => resetSeen(code, got[i])), got), [], 'codes that differ');
 });
 
 withCodes('each of the 256 stop codes of a native agent arrives at a page', async (id) => {
   const got = await shared.a.evaluate(async ([to, codes]) => {
     const stopped = async (code) => {
       const stream = await agent.openStream(to, {meta: q.utf8(`stop ${code}`)});
-      await stream.result;
+      // Firefox ends the other direction with it, and so may never show the answer.
+      await stream.result.catch(() => {});
       return q.codeOf(stream.writable.getWriter().closed);
     };
     const seen = [];
@@ -101,7 +114,7 @@ withCodes('each of the 256 reset codes of a page arrives at a native agent', asy
     for (const code of all) {
       const stream = await agent.openStream(to, {meta: q.utf8('watch')});
       await stream.result;
-      await stream.writable.abort(q.streamError(code));
+      await stream.writable.abort(code);
       await q.codeOf(q.readAll(stream.readable));
     }
   }, [id, ALL]);
@@ -114,12 +127,12 @@ withCodes('each of the 256 stop codes of a page arrives at a native agent', asyn
     for (const code of all) {
       const stream = await agent.openStream(to, {meta: q.utf8('watch')});
       await stream.result;
-      await stream.readable.cancel(q.streamError(code));
+      await stream.readable.cancel(code);
       await q.codeOf(stream.writable.getWriter().closed);
     }
   }, [id, ALL]);
   await until('all are told', () => codes.lines().length >= 256);
-  equal(wrong(ALL.map((c) => `stopped ${c}`), codes.lines()), [], 'codes that differ');
+  equal(wrong(ALL.map((c) => `stopped ${stopSeen(c)}`), codes.lines()), [], 'codes that differ');
 });
 
 withCodes('a refusal of a native agent arrives at a page with its status and reason', async (id) => {
@@ -142,6 +155,6 @@ test('a refusal of a page arrives at a native agent', async () => {
 
 test('an unknown agent is OFFLINE at once, for both kinds', async () => {
   const codes = await shared.a.evaluate(async () => [await q.codeOf(agent.request('nobody', q.utf8('?'))),
-    await q.codeOf((await agent.openUnidirectional('nobody')).getWriter().closed)]);
+    await q.codeOf(agent.openStream('nobody', {unidirectional: true}).writable.getWriter().closed)]);
   equal(codes, [0x07, 0x07], 'codes');
 });

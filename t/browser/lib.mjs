@@ -2,18 +2,18 @@
 // What the browser tests share: TAP, the browser, native agents as child processes.
 import {spawn} from 'node:child_process';
 import {createHash} from 'node:crypto';
-import {existsSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {chromium} from 'playwright-core';
+import {closeBrowsers, launchChromium, newPage} from './browsers.mjs';
 
 const SLOW = Number(process.env.QMS_SLOW ?? 1); // stretches deadlines under instrumentation
 const CASE_MS = 120_000 * SLOW;
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const REPORTS = /ERROR: (Address|Leak)Sanitizer|runtime error:|Sanitizer:DEADLYSIGNAL/;
 const cases = [];
 const complaints = []; // of sanitizers in child processes
-const browsers = [];
+
+export {launchChromium as launch};
 
 /** Registers a case: its name is the sentence that must be true. */
 export const test = (name, body) => cases.push({name, body});
@@ -77,74 +77,36 @@ export async function run(setup) {
       console.log(String(error.stack).replace(/^/gm, '# '));
     }
   }
-  await Promise.all(browsers.map((b) => b.close()));
+  await closeBrowsers();
   process.exit(failed ? 1 : 0); // what a failed case left behind must not keep us
 }
 
-/** Headless Chromium with a fresh profile. */
-export async function launch(extra = []) {
-  if (!existsSync(CHROMIUM)) throw new Error(`${CHROMIUM} is missing: apt-get install chromium`);
-  const browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync', ...extra],
-  });
-  browsers.push(browser);
-  return browser;
-}
-
-/** Runs in the page: window.q = the modules and some helpers. */
+/** Runs in the page: window.q = the package and what helps to test it. */
 async function prepare() {
-  const q = {};
-  for (const name of ['wire', 'agent', 'broker']) Object.assign(q, await import(`/js/${name}.js`));
-  const hex = (bytes) => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');
-  q.sha256 = async (bytes) => hex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)));
-  /** Repeatable bytes: a 32-bit xorshift from a seed. */
-  q.noise = (length, seed) => {
-    const words = new Uint32Array(Math.ceil(length / 4));
-    let x = seed;
-    for (let i = 0; i < words.length; i++) {
-      x ^= x << 13; x ^= x >>> 17; x ^= x << 5;
-      words[i] = x;
-    }
-    return new Uint8Array(words.buffer, 0, length);
-  };
-  /** The code a promise rejects with, or 'fine'. */
-  q.codeOf = (promise) => promise.then(() => 'fine', (e) => q.errorCode(e) ?? String(e));
-  /** Accepts the next stream and sends what it carries back. */
-  q.serveEcho = async () => {
-    const stream = await window.nextStream();
-    await stream.readable.pipeTo(await stream.accept());
-    return stream;
-  };
-  window.q = q;
+  window.q = await import('/test/inside.js');
 }
 
 /** A page of a broker's HTTP endpoint, in a browser context of its own. */
 export async function openPage(browser, http = env('QMS_HTTP')) {
-  const context = await browser.newContext();
-  const page = await context.newPage();
-  await page.goto(`${http}/`);
+  const page = await newPage(browser, `${http}/`);
   await page.evaluate(prepare);
   return page;
 }
 
-/** Connects the page as agent `id`; arrivals gather in window.streams and window.datagrams. */
-export function connectPage(page, id, {token = env('QMS_TOKEN'), url = env('QMS_WT')} = {}) {
-  return page.evaluate(async ({url: to, id: agentId, token: secret}) => {
-    Object.assign(window, {streams: [], datagrams: [], waiters: [], goaways: []});
-    window.nextStream = () => (window.streams.length ? Promise.resolve(window.streams.shift())
-      : new Promise((resolve) => window.waiters.push(resolve)));
-    window.agent = await q.Agent.connect(to, {
-      id: agentId, token: secret,
-      serverCertificateHashes: await q.certificateHashes(to),
-      onStream: (s) => (window.waiters.length ? window.waiters.shift()(s) : window.streams.push(s)),
-      onDatagram: (source, payload) => window.datagrams.push({source, payload: payload.slice()}),
-      onGoaway: (code, ms) => window.goaways.push([code, ms]),
-    });
-    window.ended = agent.closed.then(({closeCode, reason}) => [closeCode, reason], String);
-    return window.agent.id;
-  }, {url, id, token});
+/**
+ * Connects the page as agent `id`: window.agent.  Datagrams and GOAWAYs gather in
+ * window.datagrams and window.goaways; window.ended tells code and reason of the end.
+ */
+export function connectPage(page, id, {token = env('QMS_TOKEN'), url = env('QMS_WT'), ...options} = {}) {
+  return page.evaluate(async ([to, settings]) => {
+    Object.assign(window, {datagrams: [], goaways: []});
+    window.agent = await q.connect(to, settings);
+    window.nextStream = () => q.next(agent.incomingStreams);
+    agent.addEventListener('goaway', ({detail}) => goaways.push([detail.error.code, detail.deadline]));
+    (async () => { for await (const d of agent.incomingDatagrams) datagrams.push(d); })().catch(() => {});
+    window.ended = agent.closed.then(({closeCode, reason}) => [closeCode, reason], (e) => e.name);
+    return agent.id;
+  }, [url, {id, token, certificateHashesUrl: '/api/v1/cert', reconnect: false, ...options}]);
 }
 
 /** openPage and connectPage. */

@@ -54,9 +54,10 @@ export class OwnBroker {
     chmodSync(b.dir, 0o755);
     [b.port, b.httpPort] = [await freeUdpPort(), await freeTcpPort()];
     b.http = `http://127.0.0.1:${b.httpPort}`;
+    b.wt = `https://127.0.0.1:${b.port}/quicms`;
     b.token = randomBytes(16).toString('hex');
     writeFileSync(join(b.dir, 'tokens'), `* ${createHash('sha256').update(b.token).digest('hex')} - -\n`);
-    writeFileSync(join(b.dir, 'conf'), conf({...b, main, html: join(env('QUICMS_BUILD'), 'www')}));
+    writeFileSync(join(b.dir, 'conf'), conf({...b, main, html: env('QMS_ROOT')}));
     await b.start();
     return b;
   }
@@ -77,9 +78,22 @@ export class OwnBroker {
     return (await fetch(this.http + path)).json();
   }
 
+  /** Ends master and workers as a power cut would. */
+  async kill() {
+    const {workers} = await this.json('/api/v1/workers');
+    for (const {pid} of workers) process.kill(pid, 'SIGKILL');
+    this.process.kill('SIGKILL');
+    await this.ended;
+  }
+
+  /** The next start mints another one. */
+  forgetCertificate() {
+    rmSync(join(this.dir, 'state'), {recursive: true});
+  }
+
   /** Ends it; its exit status must be 0. */
   async stop() {
-    this.process.kill('SIGTERM');
+    if (this.process.exitCode === null && this.process.signalCode === null) this.process.kill('SIGTERM');
     const {code, words} = await this.ended;
     if (code !== 0) throw new Error(`the broker ended with ${code}: ${words}`);
   }

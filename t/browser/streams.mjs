@@ -26,14 +26,14 @@ const takeNext = (page) => page.evaluate(async () => {
 /** In the page: sends noise on a unidirectional stream and returns its hash. */
 const sendNoise = (page, target, size, seed) => page.evaluate(async ([to, length, from]) => {
   const bytes = q.noise(length, from);
-  await q.writeAll(await agent.openUnidirectional(to), bytes);
+  await q.writeAll(agent.openStream(to, {unidirectional: true}).writable, bytes);
   return q.sha256(bytes);
 }, [target, size, seed]);
 
 /** In the page: whether as much noise comes back from `target` as it went. */
 const echoNoise = (page, target, size, seed) => page.evaluate(async ([to, length, from]) => {
   const bytes = q.noise(length, from);
-  const back = await agent.request(to, bytes);
+  const back = await q.exchange(agent, to, bytes);
   return [back.length, await q.sha256(back) === await q.sha256(bytes)];
 }, [target, size, seed]);
 
@@ -47,9 +47,8 @@ test('a page asks a native agent and gets its bytes back', async () => {
 test('a native agent asks a page and gets the answer', async () => {
   const answered = shared.b.evaluate(async () => {
     const stream = await nextStream();
-    const writable = await stream.accept();
     const asked = q.text(await q.readAll(stream.readable));
-    await q.writeAll(writable, q.utf8(`you said ${asked}`));
+    await q.writeAll(stream.writable, q.utf8(`you said ${asked}`));
     return [stream.source, stream.bidirectional];
   });
   const {code, out, err} = await native('asker', 'request', 'agent:page-b', 'hello page').done;
@@ -59,7 +58,7 @@ test('a native agent asks a page and gets the answer', async () => {
 });
 
 test('two pages exchange a bidirectional stream', async () => {
-  const served = shared.b.evaluate(() => q.serveEcho().then((s) => s.source));
+  const served = shared.b.evaluate(() => q.serveEcho(agent).then((s) => s.source));
   const answer = await shared.a.evaluate(async () => q.text(await agent.request('page-b', q.utf8('from page to page'))));
   equal(answer, 'from page to page', 'answer');
   equal(await served, 'page-a', 'source');
@@ -68,18 +67,18 @@ test('two pages exchange a bidirectional stream', async () => {
 test('two pages exchange a unidirectional stream with its priority and meta', async () => {
   const got = shared.b.evaluate(async () => {
     const stream = await nextStream();
-    return [q.text(await q.readAll(stream.readable)), stream.priority, q.text(stream.meta)];
+    return [q.text(await q.readAll(stream.readable)), stream.priority.forward, q.text(stream.meta)];
   });
   await shared.a.evaluate(async () => q.writeAll(
-    await agent.openUnidirectional('page-b', {priority: 200, meta: q.utf8('about')}), q.utf8('one way')));
+    agent.openStream('page-b', {unidirectional: true, priority: 200, meta: 'about'}).writable, q.utf8('one way')));
   equal(await got, ['one way', 200, 'about'], 'arrival');
 });
 
 test('an empty stream arrives as one, of both kinds', async () => {
   const got = takeNext(shared.b);
-  await shared.a.evaluate(async () => q.writeAll(await agent.openUnidirectional('page-b'), new Uint8Array(0)));
+  await shared.a.evaluate(async () => q.writeAll(agent.openStream('page-b', {unidirectional: true}).writable, new Uint8Array(0)));
   equal((await got)[2], 0, 'bytes on the unidirectional one');
-  const served = shared.b.evaluate(() => q.serveEcho().then(() => true));
+  const served = shared.b.evaluate(() => q.serveEcho(agent).then(() => true));
   equal((await echoNoise(shared.a, 'page-b', 0, 1)), [0, true], 'answer');
   await served;
 });
@@ -111,7 +110,7 @@ test('50 MB pass from a page to a native agent on a unidirectional stream', () =
 
 test('50 MB pass both ways on a bidirectional stream that a native agent opened', () => withDirectory(async (dir) => {
   const file = randomFile(dir, BIG);
-  const served = shared.b.evaluate(() => q.serveEcho().then((s) => s.source));
+  const served = shared.b.evaluate(() => q.serveEcho(agent).then((s) => s.source));
   const opener = native('opener', 'open', 'agent:page-b');
   opener.child.stdin.end(file.bytes);
   const {code, err} = await opener.done;
@@ -128,7 +127,7 @@ test('50 MB pass both ways on a bidirectional stream that a page opened', async 
 });
 
 test('a hundred concurrent streams between pages keep their bytes apart', async () => {
-  const served = shared.b.evaluate(() => Promise.all(Array.from({length: 100}, q.serveEcho)).then((all) => all.length));
+  const served = shared.b.evaluate(() => Promise.all(Array.from({length: 100}, () => q.serveEcho(agent))).then((all) => all.length));
   const wrong = await shared.a.evaluate(async () => {
     const answers = await Promise.all(Array.from({length: 100}, async (_, i) => {
       const bytes = q.noise(20_000, i + 1);
@@ -142,7 +141,7 @@ test('a hundred concurrent streams between pages keep their bytes apart', async 
 
 test('a thousand streams one after the other leave none behind', async () => {
   const served = shared.b.evaluate(async () => {
-    for (let i = 0; i < 1000; i++) await q.serveEcho();
+    for (let i = 0; i < 1000; i++) await q.serveEcho(agent);
   });
   const wrong = await shared.a.evaluate(async () => {
     let differ = 0;
@@ -171,7 +170,7 @@ test('a page that does not read one stream holds its sender alone', () => withDi
   });
   if (stuck > LIMIT) throw new Error(`${stuck} bytes were taken from the sender`);
   // Others move meanwhile, on the same session.
-  const served = shared.b.evaluate(() => Promise.all(Array.from({length: 10}, q.serveEcho)).then(() => true));
+  const served = shared.b.evaluate(() => Promise.all(Array.from({length: 10}, () => q.serveEcho(agent))).then(() => true));
   const moved = await shared.a.evaluate(async () => {
     const answers = await Promise.all(Array.from({length: 10}, (_, i) => agent.request('page-b', q.noise(500_000, i + 1))));
     return answers.every((a) => a.length === 500_000);
@@ -187,11 +186,11 @@ test('eight browser contexts exchange streams at once, each with its neighbour a
   const echo = native('echo-3', 'listen', '--echo');
   const many = await Promise.all(Array.from({length: 8}, (_, i) => agentPage(shared.browser, `crowd-${i}`)));
   await online('echo-3');
-  const serving = many.map((page) => page.evaluate(() => q.serveEcho().then(() => true)));
+  const serving = many.map((page) => page.evaluate(() => q.serveEcho(agent).then(() => true)));
   const answers = await Promise.all(many.flatMap((page, i) => [
     echoNoise(page, `crowd-${(i + 1) % 8}`, 2_000_000, i + 1), echoNoise(page, 'echo-3', 2_000_000, i + 20)]));
   await Promise.all(serving);
   equal(answers, answers.map(() => [2_000_000, true]), 'answers');
   await echo.stop();
-  await Promise.all(many.map((page) => page.context().close()));
+  await Promise.all(many.map((page) => page.shut()));
 });

@@ -114,7 +114,7 @@ export class Agent extends EventTarget {
     if (options.maxMessage !== undefined) check(wasm._qms_options_set_max_message(o, options.maxMessage));
     wasm._qms_options_set_web_views(o, options.zeroCopy ? 1 : 0);
     check(wasm._qmsp_options_times(o, milliseconds(options.connectTimeout, 10_000),
-      options.keepAlive ?? 10_000, again.min, again.max));
+      options.idleTimeout ?? 30_000, options.keepAlive ?? 10_000, again.min, again.max));
   }
 
   // ---- events ----

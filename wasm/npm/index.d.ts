@@ -49,6 +49,8 @@ export interface ConnectOptions {
   reconnect?: false | { min?: number; max?: number };
   /** Milliseconds for each attempt (10,000). */
   connectTimeout?: number;
+  /** Milliseconds of silence after which the connection counts as lost (30,000; 1,000 at least). */
+  idleTimeout?: number;
   /** Milliseconds of silence after which a PING is sent (10,000); 0: never. */
   keepAlive?: number;
   /** Bytes taken ahead of the network for each stream (262,144). */
@@ -239,7 +241,11 @@ export interface Agent extends EventTarget {
 
   addEventListener<K extends keyof AgentEventMap>(type: K, listener: (event: AgentEventMap[K]) => void,
     options?: boolean | AddEventListenerOptions): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions): void;
   removeEventListener<K extends keyof AgentEventMap>(type: K, listener: (event: AgentEventMap[K]) => void,
+    options?: boolean | EventListenerOptions): void;
+  removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null,
     options?: boolean | EventListenerOptions): void;
 }
 

@@ -31,7 +31,10 @@ export class Stream {
   #framesPaused = false;
   #lastStats;
   #lastPriority;
+  #lastId;
+  #framesOver = false;
   #error; // with which it has ended
+  #readError; // its receiving direction
 
   constructor(core, handle, {opener, noResult = false}) {
     this.#core = core;
@@ -77,8 +80,11 @@ export class Stream {
   }
   /** Number of the stream among those that its opener has opened; undefined while it waits. */
   get id() {
-    const [id] = this.#st ? this.#numbers() : [-1];
-    return id < 0 ? undefined : id;
+    if (this.#st) {
+      const [id] = this.#numbers();
+      this.#lastId = id < 0 ? undefined : id;
+    }
+    return this.#lastId;
   }
   /** Urgency of the opener's and of the acceptor's direction. */
   get priority() {
@@ -151,7 +157,8 @@ export class Stream {
   #take() {
     const {wasm, out} = this.#core;
     if (!this.#st) {
-      if (this.#error) throw this.#error;
+      const error = this.#readError ?? this.#error;
+      if (error) throw error;
       return null; // it cannot have ended well before all was read
     }
     const err = wasm._qmsp_peek(this.#st, out, out + 4);
@@ -169,7 +176,7 @@ export class Stream {
       this.#framesPaused = false;
       this.#core.check(this.#core.wasm._qms_stream_pause_messages(this.#st, 0));
     }
-    return frame ?? (this.#framesPaused ? undefined : this.#take());
+    return frame ?? (this.#framesOver ? this.#take() : undefined);
   }
   #onFrame(message) {
     this.#frames.push(message.slice());
@@ -250,13 +257,24 @@ export class Stream {
   onEvent(what, err, _, __, bytes) {
     switch (what) {
       case Event.RESULT: this.#onResult(err); break;
-      case Event.READABLE: this.#wakeRead?.(); break;
+      case Event.READABLE: this.#onReadable(); break;
       case Event.WRITABLE: this.#wakeWrite?.(); break;
       case Event.STOPPED: this.#stopped(this.#core.error(err)); break;
       case Event.FRAME: this.#onFrame(bytes); break;
       case Event.ENDED: this.#onEnded(err); break;
       default:
     }
+  }
+  /** A reset that comes before the answer leaves none to wait for. */
+  #onReadable() {
+    this.#framesOver = true; // while messages come this is not told
+    const {wasm, out} = this.#core;
+    const err = wasm._qmsp_peek(this.#st, out, out + 4);
+    if (err !== Err.OK && err !== Err.AGAIN) {
+      this.#readError = this.#core.error(err);
+      this.#answer.reject(this.#readError);
+    }
+    this.#wakeRead?.();
   }
   #stopped(error) {
     this.#fail(this.#writeControl, error);
@@ -278,7 +296,7 @@ export class Stream {
   #onEnded(err) {
     const {wasm} = this.#core;
     this.stats();
-    void this.priority;
+    void [this.id, this.priority]; // kept for later
     wasm._qms_stream_release(this.#st);
     this.#core.unbind(this.#st);
     this.#st = 0;

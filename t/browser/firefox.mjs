@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+// Stock headless Firefox ESR against the real broker.
+import {run} from './lib.mjs';
+import {setup} from './shared.mjs';
+import './calls.mjs';
+import './connect.mjs';
+import './streams.mjs';
+import './datagrams.mjs';
+import './codes.mjs';
+import './ends.mjs';
+import './shutdown.mjs';
+
+await run(setup);
