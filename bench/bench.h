@@ -58,6 +58,10 @@ double bench_now(void); /* seconds */
 /** A connection ready for use; exits with a sentence if there is none within 10 s. */
 struct qms_connection *bench_connect(struct bench *b, const char *id,
                                      const struct qms_connection_callbacks *extra);
+/** The same in two steps, for several connections by the same options. */
+struct qms_options *bench_options(const struct bench *b, const char *id);
+struct qms_connection *bench_connect_by(struct bench *b, const struct qms_options *o,
+                                        const struct qms_connection_callbacks *extra);
 /** Turns the loop until *done, where qms_client_stop is to be called; exits with a sentence
  * after `for_s` seconds. */
 void bench_run(struct bench *b, const bool *done, double for_s, const char *what);
@@ -83,5 +87,7 @@ void bench_idle(struct bench *b, unsigned connections);
 /** Load while a shell command runs; prints what agents noticed.  Returns the command's status,
  * or 1 when anything was lost. */
 int bench_during(struct bench *b, const char *command);
+/** Heap of the client library, by connection and by stream. */
+void bench_library(struct bench *b, unsigned connections, unsigned streams);
 
 #endif

@@ -44,18 +44,10 @@ static void on_closed(struct qms_connection *c, void *arg, qms_err err, uint64_t
               (unsigned long long)code, reason);
 }
 
-struct qms_connection *bench_connect(struct bench *b, const char *id,
-                                     const struct qms_connection_callbacks *extra)
+struct qms_options *bench_options(const struct bench *b, const char *id)
 {
-    struct qms_connection_callbacks callbacks = {.size = sizeof(callbacks)};
     struct qms_options *o = qms_options_new();
-    struct qms_connection *c = NULL;
 
-    if (extra != NULL) {
-        callbacks = *extra;
-    }
-    callbacks.on_ready = on_ready;
-    callbacks.on_closed = callbacks.on_closed != NULL ? callbacks.on_closed : on_closed;
     if (o == NULL || qms_options_set_agent_id(o, id) != QMS_OK ||
         qms_options_set_token(o, b->token) != QMS_OK ||
         qms_options_set_send_buffer(o, 4u << 20) != QMS_OK ||
@@ -66,11 +58,34 @@ struct qms_connection *bench_connect(struct bench *b, const char *id,
         bench_die("the options were refused");
     }
     qms_options_set_insecure(o, b->pin == NULL);
+    return o;
+}
+
+struct qms_connection *bench_connect_by(struct bench *b, const struct qms_options *o,
+                                        const struct qms_connection_callbacks *extra)
+{
+    struct qms_connection_callbacks callbacks = {.size = sizeof(callbacks)};
+    struct qms_connection *c = NULL;
+
+    if (extra != NULL) {
+        callbacks = *extra;
+    }
+    callbacks.on_ready = on_ready;
+    callbacks.on_closed = callbacks.on_closed != NULL ? callbacks.on_closed : on_closed;
     b->ready = false;
     if (qms_connect(b->client, o, b->url, &callbacks, b, &c) != QMS_OK) {
         bench_die("%s", qms_client_error(b->client));
     }
     bench_run(b, &b->ready, 10, "connecting");
+    return c;
+}
+
+struct qms_connection *bench_connect(struct bench *b, const char *id,
+                                     const struct qms_connection_callbacks *extra)
+{
+    struct qms_options *o = bench_options(b, id);
+    struct qms_connection *c = bench_connect_by(b, o, extra);
+
     qms_options_free(o);
     return c;
 }

@@ -65,6 +65,7 @@ static void run_all(struct bench *b, uint64_t part)
     bench_requests(b, 5000 / part, 1, 1);
     bench_requests(b, 50000 / part, 1024, 64);
     bench_idle(b, (unsigned)(1000 / part));
+    bench_library(b, (unsigned)(200 / part), (unsigned)(500 / part));
 }
 
 /* False: the arguments were wrong, or only help was wanted. */
