@@ -215,6 +215,7 @@ void peer_answers(struct peer_stream *p, uint64_t status, const char *reason)
     } else {
         r.reason = text(reason);
         r.retry_after_ms = 42;
+        r.redirect = text("quic://elsewhere:2");
     }
     assert_int_equal(qms_session_result(p->ss, &r), QMS_OK);
     p->answered = true;

@@ -304,6 +304,97 @@ static void errors_of_connecting_are_told_apart(void **state)
     join(&s);
 }
 
+static void write_file(const char *path, const char *words)
+{
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    assert_true(fputs(words, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* Files of a certificate for localhost, 127.0.0.1 and `name`. */
+struct identity {
+    char dir[40], cert[64], key[64];
+};
+
+static void make_identity(struct identity *id, const char *name)
+{
+    char *cert = NULL, *key = NULL;
+
+    (void)strcpy(id->dir, "/tmp/quicms-direct-XXXXXX");
+    assert_non_null(mkdtemp(id->dir));
+    (void)snprintf(id->cert, sizeof(id->cert), "%s/cert", id->dir);
+    (void)snprintf(id->key, sizeof(id->key), "%s/key", id->dir);
+    assert_int_equal(qms_tls_mint(name, qms_clock_wall() - 10, 5, &cert, &key), QMS_OK);
+    write_file(id->cert, cert);
+    write_file(id->key, key);
+    qms_free(cert);
+    qms_free(key);
+}
+
+static void remove_identity(const struct identity *id)
+{
+    (void)unlink(id->cert);
+    (void)unlink(id->key);
+    (void)rmdir(id->dir);
+}
+
+static void name_of_the_server_is_checked(void **state)
+{
+    static const struct {
+        const char *name;
+        qms_err err;
+    } rows[] = {
+        {NULL, QMS_OK}, /* the URL's host */
+        {"bob", QMS_OK},
+        {"mallory", QMS_E_CERTIFICATE},
+    };
+    struct server s = {.script = echo, .connections = 2};
+    struct qms_options *o = qms_options_new();
+    struct identity id;
+
+    (void)state;
+    make_identity(&id, "bob");
+    assert_int_equal(qms_options_set_client_certificate(o, id.cert, id.key), QMS_OK);
+    start(&s, o);
+    qms_options_free(o);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct qms_sync_connection *c = NULL;
+
+        o = qms_options_new();
+        assert_int_equal(qms_options_set_ca_file(o, id.cert), QMS_OK);
+        assert_int_equal(qms_options_set_server_name(o, rows[i].name), QMS_OK);
+        assert_int_equal(qms_sync_connect(o, s.url, SOON, &c), rows[i].err);
+        qms_sync_connection_free(c);
+        qms_options_free(o);
+    }
+    join(&s);
+    remove_identity(&id);
+}
+
+static void bytes_are_written_as_they_fit(void **state)
+{
+    static uint8_t much[1 << 20];
+    struct server s = {.script = wait_for_end, .connections = 1};
+    struct qms_sync_connection *c;
+    struct qms_sync_stream *st = NULL;
+    size_t taken = 0;
+
+    (void)state;
+    start(&s, NULL);
+    c = connect_to(&s);
+    assert_int_equal(qms_sync_open(c, QMS_KIND_SELF, NULL, QMS_OPEN_UNI, 1, NULL, SOON, &st),
+                     QMS_OK);
+    assert_int_equal(qms_sync_write(st, (struct qms_bytes){much, sizeof(much)}, SOON, &taken),
+                     QMS_OK);
+    assert_in_range(taken, 1, sizeof(much) - 1); /* the send buffer, not all of it */
+    qms_sync_stream_free(st);
+    assert_int_equal(qms_sync_close(c, 0, NULL, SOON), QMS_OK);
+    qms_sync_connection_free(c);
+    join(&s);
+}
+
 /* The name has an address of each kind here, and only one of them answers. */
 static void names_are_resolved_and_their_addresses_tried_in_turn(void **state)
 {
@@ -363,19 +454,10 @@ static void sets_of_options_in_use_are_bounded(void **state)
     qms_options_free(o);
 }
 
-static void write_file(const char *path, const char *words)
-{
-    FILE *f = fopen(path, "w");
-
-    assert_non_null(f);
-    assert_true(fputs(words, f) >= 0);
-    assert_int_equal(fclose(f), 0);
-}
-
 static void certificate_of_the_peer_is_known_by_its_key(void **state)
 {
-    char dir[] = "/tmp/quicms-direct-XXXXXX", cert[64], key[64], error[QMS_TLS_ERROR_MAX];
-    char *cert_pem = NULL, *key_pem = NULL;
+    char error[QMS_TLS_ERROR_MAX];
+    struct identity id;
     struct server s = {.script = echo, .connections = 2};
     struct qms_options *o = qms_options_new(), *mine;
     struct qms_sync_connection *c = NULL;
@@ -383,21 +465,15 @@ static void certificate_of_the_peer_is_known_by_its_key(void **state)
     uint8_t expected[32];
 
     (void)state;
-    assert_non_null(mkdtemp(dir));
-    (void)snprintf(cert, sizeof(cert), "%s/cert", dir);
-    (void)snprintf(key, sizeof(key), "%s/key", dir);
-    assert_int_equal(qms_tls_mint("bob", qms_clock_wall() - 10, 5, &cert_pem, &key_pem),
-                     QMS_OK);
-    write_file(cert, cert_pem);
-    write_file(key, key_pem);
-    t = qms_tls_server_from_files(cert, key, error);
+    make_identity(&id, "bob");
+    t = qms_tls_server_from_files(id.cert, id.key, error);
     assert_non_null(t);
     qms_tls_server_spki_hash(t, expected);
     qms_tls_server_unref(t);
     qms_options_set_request_certificate(o, true);
     start(&s, o);
     mine = trusting(&s);
-    assert_int_equal(qms_options_set_client_certificate(mine, cert, key), QMS_OK);
+    assert_int_equal(qms_options_set_client_certificate(mine, id.cert, id.key), QMS_OK);
     assert_int_equal(qms_sync_connect(mine, s.url, SOON, &c), QMS_OK);
     qms_sync_connection_free(c);
     for (int i = 0; i < 500 && !s.has_certificate; i++) {
@@ -411,11 +487,7 @@ static void certificate_of_the_peer_is_known_by_its_key(void **state)
     assert_false(s.has_certificate);
     qms_options_free(mine);
     qms_options_free(o);
-    qms_free(cert_pem);
-    qms_free(key_pem);
-    (void)unlink(cert);
-    (void)unlink(key);
-    (void)rmdir(dir);
+    remove_identity(&id);
 }
 
 static void unknown_tokens_and_floods_are_turned_away(void **state)
@@ -504,6 +576,8 @@ int main(void)
         cmocka_unit_test(listener_opens_streams_too),
         cmocka_unit_test(every_call_keeps_its_deadline),
         cmocka_unit_test(errors_of_connecting_are_told_apart),
+        cmocka_unit_test(name_of_the_server_is_checked),
+        cmocka_unit_test(bytes_are_written_as_they_fit),
         cmocka_unit_test(names_are_resolved_and_their_addresses_tried_in_turn),
         cmocka_unit_test(names_that_do_not_exist_are_told),
         cmocka_unit_test(sets_of_options_in_use_are_bounded),

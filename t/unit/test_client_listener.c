@@ -276,6 +276,28 @@ static void questions_for_a_broker_are_answered_unsupported(void **state)
 
 /* ---- streams, messages, datagrams ---- */
 
+static void figures_of_a_listener_add_up(void **state)
+{
+    struct world *w = world_new(NULL);
+    uint64_t v[QMS_LISTENER_STAT_COUNT + 1];
+
+    (void)state;
+    assert_true(join(w, "alice", NULL));
+    qms_listener_stats(w->l, v, QMS_LISTENER_STAT_COUNT + 1);
+    assert_int_equal(v[QMS_LISTENER_ACCEPTED], 1);
+    assert_int_equal(v[QMS_LISTENER_ACTIVE], 1);
+    assert_int_equal(v[QMS_LISTENER_STAT_COUNT], 0);
+    qms_connection_close(w->c, 0, NULL);
+    settle(w);
+    qms_listener_stats(w->l, v, QMS_LISTENER_STAT_COUNT);
+    assert_int_equal(v[QMS_LISTENER_ACCEPTED], 1);
+    assert_int_equal(v[QMS_LISTENER_ACTIVE], 0);
+    assert_string_equal(qms_listener_stat_name(QMS_LISTENER_ACTIVE), "connections_active");
+    assert_null(qms_listener_stat_name(QMS_LISTENER_STAT_COUNT));
+    assert_ptr_equal(qms_listener_client(w->l), w->far);
+    world_free(w);
+}
+
 static void streams_are_asked_about(void **state)
 {
     struct world *w = world_new(NULL);
@@ -599,6 +621,7 @@ int main(void)
         cmocka_unit_test(gate_takes_a_network_of_the_new_internet_for_one_address),
         cmocka_unit_test(gate_without_memory_lets_nobody_through_unseen),
         cmocka_unit_test(questions_for_a_broker_are_answered_unsupported),
+        cmocka_unit_test(figures_of_a_listener_add_up),
         cmocka_unit_test(streams_are_asked_about),
         cmocka_unit_test(stream_verdict_may_wait_for_bytes),
         cmocka_unit_test(names_of_others_are_not_found),

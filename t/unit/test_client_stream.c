@@ -346,6 +346,7 @@ static void a_refusal_tells_status_reason_and_when_to_come_back(void **state)
     assert_int_equal(w.closed, QMS_E_WIRE_OFFLINE);
     assert_memory_equal(qms_stream_result_reason(st).data, "no such agent here", 18);
     assert_int_equal(qms_stream_result_retry_after_ms(st), 42);
+    assert_memory_equal(qms_stream_result_redirect(st).data, "quic://elsewhere:2", 18);
     qms_stream_release(st);
 }
 
