@@ -2,7 +2,7 @@
 /* Takes direct connections and sends back whatever comes on their streams, until its standard
  * input ends.
  *
- *   echo_server IP:PORT [TOKEN]
+ *   echo_server IP:PORT [TOKEN [CERTIFICATE KEY]]
  *
  * Prints the URL and the pin that echo_client wants. */
 #include <poll.h>
@@ -110,12 +110,15 @@ int main(int argc, char **argv)
     bool stopped = false;
 
     if (argc < 2) {
-        (void)fputs("usage: echo_server IP:PORT [TOKEN]\n", stderr);
+        (void)fputs("usage: echo_server IP:PORT [TOKEN [CERTIFICATE KEY]]\n", stderr);
         return 2;
     }
     struct qms_options *o = example_options(NULL, NULL, "echo");
-    if (argc > 2) {
+    if (argc > 2 && argv[2][0] != '\0') {
         example_check(qms_options_add_accepted_token(o, NULL, argv[2]), "token");
+    }
+    if (argc > 4) {
+        example_check(qms_options_set_client_certificate(o, argv[3], argv[4]), "certificate");
     }
     example_check(qms_client_new(&client), "client");
     example_check(qms_listen(client, o, argv[1], &callbacks, &stopped, &l), argv[1]);

@@ -75,7 +75,8 @@ enum qms_ctx {
     QMS_CTX_LOCATION = 16,
     QMS_CTX_HTTP = 32,
     QMS_CTX_TLS = 64,
-    QMS_CTX_ROUTE = 128 /* inside quic and server */
+    QMS_CTX_ROUTE = 128, /* inside quic and server */
+    QMS_CTX_UPSTREAM = 256
 };
 
 enum qms_dtype {

@@ -15,6 +15,7 @@
 #include "core/logs.h"
 #include "core/peer.h"
 #include "core/presence.h"
+#include "core/upstream.h"
 
 #define TICK QMS_SECOND
 
@@ -90,6 +91,7 @@ struct qms_broker *qms_broker_new(struct qms_conf *conf, qms_time now, struct qm
     qms_list_init(&b->fans);
     qms_list_init(&b->watches);
     qms_list_init(&b->watches_due);
+    qms_list_init(&b->dialers);
     qms_err err = broker_fill(b, conf);
     if (err == QMS_OK) {
         b->chain.stats = &b->stats;
@@ -155,6 +157,7 @@ void qms_broker_free(struct qms_broker *b)
     }
     reap(b);
     qms_fans_free(b);
+    qms_upstreams_free(b);
     qms_chain_stop(&b->chain);
     qms_logs_flush(b->conf);
     count_log_lines(b);
@@ -240,6 +243,7 @@ static void tick(struct qms_broker *b, qms_time now)
 void qms_broker_turn(struct qms_broker *b, qms_time now)
 {
     b->now = now > b->now ? now : b->now;
+    qms_upstreams_turn(b, b->now);
     run_timers(b, b->now);
     qms_fans_turn(b);
     qms_presence_turn(b);
@@ -303,6 +307,7 @@ void qms_broker_reload(struct qms_broker *b, struct qms_conf *conf, qms_time now
         qms_peer_watch(p);
         qms_peer_touch(p);
     }
+    qms_upstreams_reload(b, b->now);
     QMS_LIST_FOREACH(node, &b->routes) {
         qms_route_reload(QMS_CONTAINER(node, struct qms_route, node));
     }
@@ -326,6 +331,7 @@ static void send_all_away(struct qms_broker *b, qms_time within, qms_time now)
     struct qms_list *node, *next;
 
     b->now = now > b->now ? now : b->now;
+    qms_upstreams_stop(b);
     QMS_LIST_FOREACH_SAFE(node, next, &b->peers) {
         send_away(QMS_CONTAINER(node, struct qms_peer, node), within);
     }

@@ -13,6 +13,8 @@
 
 struct qms_broker;
 struct qms_board;
+struct qms_dialer; /* core/upstream.h */
+struct qms_peer;
 
 /* What other workers send that is not the broker's own business. */
 struct qms_broker_hooks {
@@ -23,6 +25,13 @@ struct qms_broker_hooks {
      * is lost. */
     void (*on_tell)(void *arg, unsigned slot, uint32_t id, struct qms_bytes part, bool more);
     void *tell_arg;
+    /** Begins a connection to an upstream's agent and gives it to qms_broker_dialed, which sets
+     * `*peer`.  Errors of the system and of qms_broker_dialed; QMS_E_CONFIG: its trust cannot
+     * be used.  NULL: the carrier does not dial. */
+    qms_err (*dial)(void *arg, const struct qms_upstream_conf *u,
+                    const struct qms_upstream_agent *a, struct qms_dialer *dialer,
+                    struct qms_peer **peer);
+    void *dial_arg;
 };
 
 /** `conf` gets a reference.  Starts the modules.  NULL: diag says why. */
@@ -61,6 +70,13 @@ QMS_MUST_CHECK qms_err qms_broker_accept(struct qms_broker *b,
                                          const struct qms_server_conf *server,
                                          struct qms_link *link, void (*on_gone)(void *arg),
                                          void *arg);
+
+/** A link that this side has begun: HELLO is sent on it.  Contract of qms_broker_accept, but
+ * where it fails after the link got its events, its end is told to `on_gone` too, and it is
+ * being closed (QMS_E_CLOSED is never the error). */
+QMS_MUST_CHECK qms_err qms_broker_dialed(struct qms_broker *b, struct qms_dialer *dialer,
+                                         struct qms_link *link, void (*on_gone)(void *arg),
+                                         void *arg, struct qms_peer **out);
 
 /** New configuration in force: peers move to the server with the same index and listens, and
  * are asked again (on_reload); those whose server is no longer there are closed with

@@ -32,14 +32,16 @@ struct qms_broker {
     struct qms_broker_hooks hooks;
     struct qms_session_limits limits; /* outlives the sessions */
     struct qms_heap timers;
-    struct qms_list peers;  /* connected ones, by age */
-    struct qms_list dirty;  /* peers whose session wants its clock looked at this turn */
-    struct qms_list reap;   /* peers nobody refers to any more */
-    struct qms_list ending; /* legs that are over, see leg.h */
-    struct qms_list routes; /* all that are not over */
-    struct qms_list fans;   /* streams to topics that the turn looks at */
-    uint64_t mark;          /* of the newest walk over members */
-    uint64_t reloads;       /* configurations that were put in force */
+    struct qms_list peers;   /* connected ones, by age */
+    struct qms_list dirty;   /* peers whose session wants its clock looked at this turn */
+    struct qms_list reap;    /* peers nobody refers to any more */
+    struct qms_list ending;  /* legs that are over, see leg.h */
+    struct qms_list routes;  /* all that are not over */
+    struct qms_list fans;    /* streams to topics that the turn looks at */
+    uint64_t mark;           /* of the newest walk over members */
+    uint64_t reloads;        /* configurations that were put in force */
+    struct qms_list dialers; /* connections to upstreams, upstream.c */
+    bool dialing;            /* they were begun */
     struct qms_list watches, watches_due; /* all, and those with something to tell */
     size_t peer_count, route_count, admitted;
     size_t waiting;       /* peers with `wait` */
@@ -67,7 +69,8 @@ struct qms_peer {
     uint64_t number; /* counts up from 1 */
     qms_time rtt;    /* last seen; 0: none yet */
     enum qms_peer_state state;
-    uint8_t close_code; /* how it ended; for the counters */
+    uint8_t close_code;        /* how it ended; for the counters */
+    struct qms_dialer *dialer; /* that has connected to it; NULL: it came by itself */
     const char *carrier;
     struct sockaddr_storage address; /* last seen */
     size_t id_len;

@@ -14,6 +14,7 @@
 #include "core/backoff.h"
 #include "core/route_conf.h"
 #include "core/slots.h"
+#include "core/upstream_conf.h"
 
 #define QMS_DIAG_MAX 1024
 /** Most worker processes of a generation: two of them fit. */
@@ -136,6 +137,8 @@ struct qms_conf {
     struct qms_zone *backoff; /* of addresses whose credentials fail; NULL: auth is off */
     struct qms_identity **identities;
     size_t identity_count;
+    struct qms_upstream_conf *upstreams; /* that the broker dials */
+    size_t upstream_count;
     /* http block */
     struct qms_listen *http_listens; /* TCP */
     size_t http_listen_count;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The core's directives: one row each, and the blocks they stand in.  What the rows fill:
  * main, events, quic and http a struct qms_conf; tls a struct qms_identity; server a struct
- * qms_server_conf; location a struct qms_location; route a struct qms_route_conf. */
+ * qms_server_conf; location a struct qms_location; route a struct qms_route_conf; upstream a
+ * struct qms_upstream_conf. */
 #include "core/conf_custom.h"
 #include "core/conf_table.h"
 #include "core/debug.h"
@@ -245,6 +246,8 @@ static const struct qms_directive route_rows[] = {
     {.name = "queue", .contexts = QMS_CTX_ROUTE, .type = QMS_D_CUSTOM, .set = qms_conf_set_queue,
      .def = "off", .max = 100000, .args_min = 1, .args_max = 2, .syntax = "off | number [timeout=time]",
      .help = "Groups: how many streams may wait in one worker for a member to come, and how long (2s); then, and without a queue at once, they are refused with OFFLINE."},
+    {.name = "dial", .contexts = QMS_CTX_ROUTE, .type = QMS_D_CUSTOM, .set = qms_conf_set_dial, .syntax = "name",
+     .help = "Groups: the members are the agents of that upstream, by their weights, and nobody joins."},
     {.name = "max_subscribers", .contexts = QMS_CTX_ROUTE, .type = QMS_D_NUMBER, .offset = R(max_subscribers),
      .def = "0", .max = UINT32_MAX,
      .help = "Topics: most subscribers of one topic, on all workers together; 0 means unlimited."},
@@ -254,6 +257,34 @@ static const struct qms_directive route_rows[] = {
      .help = "Topics: when a subscriber is slower than the others: the publisher waits for it, and after a time without progress (0: never) its stream is reset with SLOW_CONSUMER; "
              "or, once it is max_lag (512k) behind the fastest, whole messages of FRAMED streams are left out for it and other streams reset; or every stream is reset then; "
              "a subscriber may ask for drop or disconnect instead of what is written here, never for block."},
+    {.name = NULL},
+};
+
+#define U(field)  QMS_U64_FIELD(struct qms_upstream_conf, field)
+
+static const struct qms_directive upstream_rows[] = {
+    {.name = "agent", .contexts = QMS_CTX_UPSTREAM, .type = QMS_D_CUSTOM, .set = qms_conf_set_upstream_agent,
+     .args_min = 1, .args_max = 3, .multiple = true, .syntax = "quic://HOST:PORT [weight=NUMBER] [id=ID]",
+     .help = "An agent that listens there: HOST is resolved when the configuration is read; the weight (1) is its share of a group's streams; the id is its name in this broker (the upstream's name, a slash, HOST:PORT)."},
+    {.name = "tls_ca", .contexts = QMS_CTX_UPSTREAM, .type = QMS_D_CUSTOM, .set = qms_conf_set_upstream_ca,
+     .syntax = "file", .help = "PEM file of the authorities that sign the agents' certificates."},
+    {.name = "pin", .contexts = QMS_CTX_UPSTREAM, .type = QMS_D_CUSTOM, .set = qms_conf_set_upstream_pin,
+     .multiple = true, .syntax = "sha256",
+     .help = "SHA-256 of an agent's public key (SPKI) or whole certificate, 64 hex digits; with pins nothing else of a certificate is looked at."},
+    {.name = "server_name", .contexts = QMS_CTX_UPSTREAM, .type = QMS_D_STRING,
+     .offset = QMS_STR_FIELD(struct qms_upstream_conf, server_name),
+     .help = "Name that the agents' certificates must have, where it is not the URL's host."},
+    {.name = "token_file", .contexts = QMS_CTX_UPSTREAM, .type = QMS_D_CUSTOM, .set = qms_conf_set_upstream_token,
+     .syntax = "file", .help = "File whose first line is the token that the agents want to see."},
+    {.name = "keep", .contexts = QMS_CTX_UPSTREAM, .type = QMS_D_NUMBER, .offset = U(keep),
+     .def = "1", .min = 1, .max = QMS_UPSTREAM_KEEP_MAX,
+     .help = "Connections that are kept to each agent, shared out to the workers; the second one is known as ID~2, and so on."},
+    {.name = "connect_timeout", .contexts = QMS_CTX_UPSTREAM, .type = QMS_D_TIME, .offset = U(connect_for),
+     .def = "5s", .min = QMS_MILLISECOND * 100, .max = SECONDS(60),
+     .help = "Longest time from the first packet to the agent's WELCOME."},
+    {.name = "health", .contexts = QMS_CTX_UPSTREAM, .type = QMS_D_CUSTOM, .set = qms_conf_set_upstream_health,
+     .def = "interval=5s fails=3", .args_min = 1, .args_max = 2, .syntax = "off | [interval=TIME] [fails=NUMBER]",
+     .help = "Pace of PING messages, and how many in a row may stay without an answer before the connection is given up and dialed anew."},
     {.name = NULL},
 };
 
@@ -277,6 +308,9 @@ const struct qms_conf_block qms_conf_blocks[] = {
     {.name = "location", .ctx = QMS_CTX_LOCATION, .outer = QMS_CTX_SERVER, .arg = "path", .multiple = true,
      .rows = location_rows,
      .help = "What is found at a path of an HTTP/3 server: files below it, where the longest path that has a root and begins the request's wins; WebTransport sessions at exactly this path."},
+    {.name = "upstream", .ctx = QMS_CTX_UPSTREAM, .outer = QMS_CTX_QUIC, .arg = "name", .multiple = true,
+     .rows = upstream_rows,
+     .help = "Agents that listen and that the broker connects to by itself, again and again when they are gone. While one is connected it is an agent like any other, under its id, and counts for the first server."},
     {.name = "http", .ctx = QMS_CTX_HTTP, .outer = QMS_CTX_MAIN, .modules = true, .rows = conf_rows,
      .help = "The HTTP endpoint for people and machines that watch the broker."},
     {.name = NULL},

@@ -220,6 +220,8 @@ static qms_err build_inner(struct qms_conf_builder *b, const struct qms_conf_sco
     case QMS_CTX_ROUTE:
         /* Those of the quic block are built inside each server. */
         return outer->block->ctx == QMS_CTX_SERVER ? qms_conf_build_route(b, &s, item) : QMS_OK;
+    case QMS_CTX_UPSTREAM:
+        return qms_conf_build_upstream(b, &s, item->argv[0]);
     case QMS_CTX_LOCATION:
         return build_location(b, &s, outer->object, item->argv[0]);
     case QMS_CTX_SERVER:

@@ -39,6 +39,9 @@ QMS_MUST_CHECK qms_err qms_conf_build_scope(struct qms_conf_builder *b,
 QMS_MUST_CHECK qms_err qms_conf_build_route(struct qms_conf_builder *b,
                                             struct qms_conf_scope *s,
                                             const struct qms_conf_item *item);
+/** An upstream block (conf_upstream.c). */
+QMS_MUST_CHECK qms_err qms_conf_build_upstream(struct qms_conf_builder *b,
+                                               struct qms_conf_scope *s, const char *name);
 /** The route blocks around a server, as if they were written behind its own; and what holds
  * where none fits. */
 QMS_MUST_CHECK qms_err qms_conf_build_quic_routes(struct qms_conf_builder *b,

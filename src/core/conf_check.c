@@ -55,6 +55,22 @@ static qms_err check_limits(const struct qms_conf *conf, struct qms_diag *diag)
     return diag->failed ? QMS_E_CONFIG : QMS_OK;
 }
 
+static qms_err check_dials(const struct qms_conf *conf, const struct qms_server_conf *server,
+                           struct qms_diag *diag)
+{
+    for (size_t i = 0; i < server->route_count; i++) {
+        const struct qms_route_conf *r = &server->routes[i];
+        if (r->dial != NULL && qms_upstream_find(conf, r->dial) == NULL) {
+            qms_diag_at(diag, r->file, r->line);
+            qms_diag_error(diag,
+                           "The route \"%s\" dials \"%s\", and there is no such upstream.",
+                           r->name, r->dial);
+            return QMS_E_CONFIG;
+        }
+    }
+    return QMS_OK;
+}
+
 /* What the tls block does not say about a self-signed certificate, the quic block does. */
 static qms_err check_self_signed(const struct qms_conf *conf, struct qms_identity *id,
                                  struct qms_diag *diag)
@@ -165,6 +181,9 @@ qms_err qms_conf_check(struct qms_conf *conf, const struct qms_conf_env *env,
         qms_diag_error(diag,
                        "There is no \"server\" block in a \"quic\" block: nothing to serve.");
         return QMS_E_CONFIG;
+    }
+    for (size_t i = 0; err == QMS_OK && i < conf->server_count; i++) {
+        err = check_dials(conf, &conf->servers[i], diag);
     }
     for (size_t i = 0; err == QMS_OK && i < conf->identity_count; i++) {
         struct qms_identity *id = conf->identities[i];

@@ -22,7 +22,11 @@ qms_conf_set qms_conf_set_listen, qms_conf_set_tls, qms_conf_set_auth,
 qms_conf_set qms_conf_set_client_ca;
 /* Of struct qms_route_conf (conf_route.c). */
 qms_conf_set qms_conf_set_deny, qms_conf_set_priority_clamp, qms_conf_set_queue,
-    qms_conf_set_on_slow;
+    qms_conf_set_on_slow, qms_conf_set_dial;
+
+/* Of struct qms_upstream_conf (conf_upstream.c). */
+qms_conf_set qms_conf_set_upstream_agent, qms_conf_set_upstream_ca, qms_conf_set_upstream_pin,
+    qms_conf_set_upstream_token, qms_conf_set_upstream_health;
 
 /** The identity of that name, or NULL. */
 struct qms_identity *qms_conf_identity(const struct qms_conf *conf, const char *name);

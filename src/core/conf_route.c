@@ -110,6 +110,17 @@ qms_err qms_conf_set_queue(void *object, const struct qms_directive *d, int argc
                : err;
 }
 
+qms_err qms_conf_set_dial(void *object, const struct qms_directive *d, int argc,
+                          const char *const *argv, struct qms_diag *diag)
+{
+    struct qms_route_conf *block = object;
+
+    (void)d, (void)argc;
+    block->dial = argv[0];
+    block->pool = qms_arena_printf(diag->conf->arena, QMS_UPSTREAM_ROOM "%s", argv[0]);
+    return block->pool == NULL ? qms_diag_nomem(diag) : QMS_OK;
+}
+
 static qms_err slow_option(struct qms_route_conf *block, const struct qms_directive *d,
                            const char *word, struct qms_diag *diag)
 {
@@ -157,9 +168,9 @@ static const struct {
     enum qms_kind kind;
     const char *word;
 } only[] = {
-    {"balance", QMS_KIND_GROUP, "groups"}, {"failover", QMS_KIND_GROUP, "groups"},
-    {"queue", QMS_KIND_GROUP, "groups"},   {"max_subscribers", QMS_KIND_TOPIC, "topics"},
-    {"on_slow", QMS_KIND_TOPIC, "topics"},
+    {"balance", QMS_KIND_GROUP, "groups"},         {"failover", QMS_KIND_GROUP, "groups"},
+    {"queue", QMS_KIND_GROUP, "groups"},           {"dial", QMS_KIND_GROUP, "groups"},
+    {"max_subscribers", QMS_KIND_TOPIC, "topics"}, {"on_slow", QMS_KIND_TOPIC, "topics"},
 };
 
 bool qms_conf_route_takes(const char *kinds, const char *directive)

@@ -110,12 +110,16 @@ static struct qms_bytes sticky_key(const struct qms_pick *pick,
 static bool join_member(struct qms_pick *pick, struct qms_member *m,
                         const struct qms_route_header *h, struct qms_refusal *why);
 
+static struct qms_bytes room_of(const struct qms_pick *pick)
+{
+    return qms_route_conf_room(pick->route->block, qms_route_target(pick->route));
+}
+
 /* Tries members until one takes the stream.  False: none did; `why` is the last one's. */
 static bool try_members(struct qms_pick *pick, struct qms_refusal *why)
 {
     const struct qms_route_conf *block = pick->route->block;
-    struct qms_room *room =
-        qms_rooms_find(pick->broker->rooms, QMS_KIND_GROUP, qms_route_target(pick->route));
+    struct qms_room *room = qms_rooms_find(pick->broker->rooms, QMS_KIND_GROUP, room_of(pick));
     struct qms_route_header h;
     size_t used, limit = 1 + (size_t)block->failover;
 
@@ -194,8 +198,7 @@ static bool wait_for_member(struct qms_pick *pick, struct qms_refusal *why)
     if (block->queue_max == 0) {
         return qms_router_refused(why, QMS_CODE_OFFLINE, "", "offline");
     }
-    struct qms_room *room =
-        qms_rooms_get(b->rooms, QMS_KIND_GROUP, qms_route_target(pick->route));
+    struct qms_room *room = qms_rooms_get(b->rooms, QMS_KIND_GROUP, room_of(pick));
     if (room == NULL) {
         return qms_router_refused(why, QMS_CODE_INTERNAL, "", "no_memory");
     }

@@ -62,12 +62,18 @@ qms_err qms_leg_accept(struct qms_route *route, struct qms_peer *peer,
                        const struct qms_route_header *h, struct qms_leg **out)
 {
     struct qms_leg *leg = leg_new(route, peer, false);
+    struct qms_route_header to = *h;
     qms_err err;
+
+    if (peer->dialer != NULL) { /* on its connection the agent is what is connected to */
+        to.kind = QMS_KIND_SELF;
+        to.target = to.source = (struct qms_bytes){0};
+    }
 
     if (leg == NULL) {
         return QMS_E_NOMEM;
     }
-    if ((err = qms_session_open(peer->session, route->bidi, h, leg, &leg->st)) != QMS_OK) {
+    if ((err = qms_session_open(peer->session, route->bidi, &to, leg, &leg->st)) != QMS_OK) {
         leg_free(leg);
         return err;
     }

@@ -12,6 +12,7 @@
 #include "core/debug.h"
 #include "core/leg.h"
 #include "core/router.h"
+#include "core/upstream.h"
 
 #define RTT_EVERY (10 * QMS_SECOND)
 
@@ -73,6 +74,15 @@ static struct qms_peer *peer_alloc(struct qms_broker *b)
 qms_err qms_peer_new(struct qms_broker *b, unsigned server, struct qms_link *link,
                      void (*on_gone)(void *arg), void *arg)
 {
+    struct qms_peer *p;
+
+    return qms_peer_make(b, server, link, false, on_gone, arg, &p);
+}
+
+qms_err qms_peer_make(struct qms_broker *b, unsigned server, struct qms_link *link,
+                      bool connecting, void (*on_gone)(void *arg), void *arg,
+                      struct qms_peer **out)
+{
     struct qms_peer *p = peer_alloc(b);
 
     if (p == NULL) {
@@ -81,7 +91,7 @@ qms_err qms_peer_new(struct qms_broker *b, unsigned server, struct qms_link *lin
     p->server = server;
     p->carrier = link->ops->carrier;
     keep_address(p, link);
-    p->session = qms_session_new(link, false, &b->limits, &session_events, p);
+    p->session = qms_session_new(link, connecting, &b->limits, &session_events, p);
     if (p->session == NULL) {
         qms_free(p);
         return QMS_E_NOMEM;
@@ -102,6 +112,7 @@ qms_err qms_peer_new(struct qms_broker *b, unsigned server, struct qms_link *lin
     qms_peer_debug(p, "connection begins address=%s carrier=%s server=%s",
                    qms_sockaddr_text(&p->address, true, from), p->carrier,
                    qms_peer_server_name(p));
+    *out = p;
     return QMS_OK;
 }
 
@@ -281,6 +292,10 @@ static void on_closed(struct qms_session *s, const struct qms_link_close *why)
     qms_list_remove(&p->dirty);
     qms_timer_stop(b, &p->timer);
     b->peer_count--;
+    if (p->dialer != NULL) {
+        qms_dialer_gone(p->dialer, why);
+        p->dialer = NULL;
+    }
     if (p->on_gone != NULL) {
         p->on_gone(p->gone_arg);
     }
@@ -307,8 +322,16 @@ void qms_peer_limits(struct qms_broker *b)
     b->limits.on_oddity = on_oddity;
 }
 
+/* The close that follows says the same. */
+static void on_refused(struct qms_session *s, const struct qms_control *refused)
+{
+    (void)s, (void)refused;
+}
+
 static const struct qms_session_events session_events = {
     .on_hello = qms_peer_on_hello,
+    .on_welcome = qms_peer_on_welcome,
+    .on_refused = on_refused,
     .on_control = qms_peer_on_control,
     .on_datagram = qms_router_on_datagram,
     .on_route = qms_router_on_route,

@@ -10,6 +10,11 @@
 QMS_MUST_CHECK qms_err qms_peer_new(struct qms_broker *b, unsigned server,
                                     struct qms_link *link, void (*on_gone)(void *arg),
                                     void *arg);
+/** The same, as the connecting side or the accepting one. */
+QMS_MUST_CHECK qms_err qms_peer_make(struct qms_broker *b, unsigned server,
+                                     struct qms_link *link, bool connecting,
+                                     void (*on_gone)(void *arg), void *arg,
+                                     struct qms_peer **out);
 struct qms_peer *qms_peer_ref(struct qms_peer *p);
 /** The last one puts it on the reap list. */
 void qms_peer_unref(struct qms_peer *p);
@@ -67,6 +72,13 @@ void qms_peer_answered(struct qms_peer *p, const struct qms_hello_asked *asked,
 void qms_peer_reload(struct qms_peer *p, qms_time now);
 /** Withdraws its claim in the directory. */
 void qms_peer_leave_directory(struct qms_peer *p);
+
+/** A peer that was dialed has welcomed the broker: claims the id and introduces it.  False: it
+ * is being closed. */
+bool qms_peer_admit_dialed(struct qms_peer *p, struct qms_bytes id);
+
+/* peer_dial.c */
+void qms_peer_on_welcome(struct qms_session *s, const struct qms_control *welcome);
 
 /* peer_rooms.c */
 /** The statuses for the REPLY to JOIN and LEAVE. */

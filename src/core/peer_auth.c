@@ -184,6 +184,21 @@ static void admit(struct qms_peer *p, struct qms_bytes asked_for,
     }
 }
 
+bool qms_peer_admit_dialed(struct qms_peer *p, struct qms_bytes id)
+{
+    qms_err err;
+
+    set_id(p, id);
+    err = claim(p);
+    if (err != QMS_OK) {
+        qms_peer_close(p, err == QMS_E_EXISTS ? QMS_CODE_REJECTED : QMS_CODE_INTERNAL,
+                       err == QMS_E_EXISTS ? "agent id is connected already" : "out of memory");
+        return false;
+    }
+    introduce(p, qms_peer_now(p));
+    return true;
+}
+
 /* ---- failures ---- */
 
 static void *backoff_memory(const struct qms_peer *p, size_t *size)
@@ -328,8 +343,8 @@ void qms_peer_reload(struct qms_peer *p, qms_time now)
     struct qms_refusal why;
 
     qms_peer_wait_again(p);
-    if (p->state != QMS_PEER_WELCOMED) {
-        return;
+    if (p->state != QMS_PEER_WELCOMED || p->dialer != NULL) {
+        return; /* the others have shown a credential */
     }
     if (!qms_chain_still_authenticated(chain, qms_peer_server(p), p->accepted)) {
         qms_peer_close(p, QMS_CODE_UNAUTHENTICATED, "authentication failed");

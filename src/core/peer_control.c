@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* CONTROL messages of a welcomed peer, but for AUTH. */
 #include "core/peer.h"
+#include "core/upstream.h"
 
 /* Faster reports than this are not worth their bytes. */
 #define STATS_EVERY_MIN (100 * QMS_MILLISECOND)
@@ -77,6 +78,11 @@ void qms_peer_on_control(struct qms_session *s, const struct qms_control *msg)
     case QMS_MSG_STATS_REQUEST:
         stats_request(p, msg);
         break;
+    case QMS_MSG_PONG:
+        if (p->dialer != NULL) {
+            qms_dialer_pong(p->dialer, msg->u.ping);
+        }
+        break;
     case QMS_MSG_GOAWAY:
         p->going_away = true;
         qms_peer_leave_rooms(p, true);
@@ -93,7 +99,7 @@ void qms_peer_on_control(struct qms_session *s, const struct qms_control *msg)
     case QMS_MSG_UNWATCH:
         reply(p, msg->u.unwatch.req, qms_peer_unwatch_presence(p, msg));
         break;
-    default: /* REPLY, PONG, THROTTLED, STATS, PRESENCE: nothing that the broker asked for */
+    default: /* REPLY, THROTTLED, STATS, PRESENCE: nothing that the broker asked for */
         break;
     }
 }

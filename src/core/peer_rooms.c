@@ -56,8 +56,9 @@ static uint64_t may_join(struct qms_peer *p, enum qms_kind kind, struct qms_byte
         qms_stats_label(p->broker->stats, QMS_F_ROUTE_REFUSED, why.label);
         return (uint64_t)why.code;
     }
-    if (block->deny != 0) {
-        qms_stats_label(p->broker->stats, QMS_F_ROUTE_REFUSED, "route_deny");
+    if (block->deny != 0 || (block->dial != NULL && kind == QMS_KIND_GROUP)) {
+        qms_stats_label(p->broker->stats, QMS_F_ROUTE_REFUSED,
+                        block->deny != 0 ? "route_deny" : "route_dial");
         return QMS_CODE_FORBIDDEN;
     }
     bool full = kind == QMS_KIND_TOPIC && block->max_subscribers != 0 && room != NULL &&

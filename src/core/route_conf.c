@@ -153,6 +153,13 @@ const struct qms_route_conf *qms_route_conf_find(const struct qms_server_conf *s
     return best != NULL ? best : &server->no_route;
 }
 
+struct qms_bytes qms_route_conf_room(const struct qms_route_conf *block, struct qms_bytes group)
+{
+    return block->pool == NULL
+               ? group
+               : (struct qms_bytes){(const uint8_t *)block->pool, strlen(block->pool)};
+}
+
 uint8_t qms_route_conf_clamp(const struct qms_route_conf *block, uint8_t priority)
 {
     if (priority < block->priority_low) {

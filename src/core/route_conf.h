@@ -42,6 +42,8 @@ struct qms_route_conf {
     uint64_t failover;  /* members that are tried behind the first */
     uint64_t queue_max; /* streams that may wait for a member in one worker; 0: none */
     uint64_t queue_for; /* ns */
+    const char *dial;   /* upstream whose agents are the members; NULL: who joins */
+    const char *pool;   /* the room that these are in: no agent's name has its space */
     /* Topics. */
     uint64_t max_subscribers; /* 0: unlimited */
     uint64_t on_slow;         /* enum qms_on_slow */
@@ -58,6 +60,9 @@ struct qms_server_conf;
  * NULL: at last the server's own values. */
 const struct qms_route_conf *qms_route_conf_find(const struct qms_server_conf *server,
                                                  enum qms_kind kind, struct qms_bytes target);
+/** The room of a group's members: its own, or that of the upstream that the block dials. */
+struct qms_bytes qms_route_conf_room(const struct qms_route_conf *block,
+                                     struct qms_bytes group);
 /** A priority within the block's bounds. */
 uint8_t qms_route_conf_clamp(const struct qms_route_conf *block, uint8_t priority);
 

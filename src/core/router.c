@@ -40,7 +40,7 @@ static bool acceptable(const struct qms_peer *p, const struct qms_route_header *
     if (b->draining || p->state != QMS_PEER_WELCOMED) {
         return qms_router_refused(why, QMS_CODE_GOING_AWAY, "shutting down", "draining");
     }
-    if (h->source.len > 0 || h->has_hops) {
+    if ((h->source.len > 0 && p->dialer == NULL) || h->has_hops) {
         return qms_router_refused(why, QMS_CODE_PROTOCOL, "SOURCE and HOPS are the broker's",
                                   "protocol");
     }

@@ -123,7 +123,8 @@ static void to_group(struct qms_peer *from, const struct qms_route_conf *block,
                      struct qms_bytes name, uint8_t priority, struct qms_bytes payload)
 {
     struct qms_broker *b = from->broker;
-    struct qms_room *room = qms_rooms_find(b->rooms, QMS_KIND_GROUP, name);
+    struct qms_room *room =
+        qms_rooms_find(b->rooms, QMS_KIND_GROUP, qms_route_conf_room(block, name));
     struct qms_bytes source = qms_str(from->id, from->id_len);
     const struct qms_member *m =
         room == NULL

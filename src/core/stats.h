@@ -128,6 +128,14 @@
       "Plain HTTP/3 requests that were answered.")                                             \
     X(H3_REQUESTS_UNCHANGED, "quicms_h3_requests_total", "status=\"3xx\"", COUNTER, SUM, "")   \
     X(H3_REQUESTS_BAD, "quicms_h3_requests_total", "status=\"other\"", COUNTER, SUM, "")       \
+    X(UPSTREAM_CONNECTIONS, "quicms_upstream_connections", "", GAUGE, SUM,                     \
+      "Connections to upstream agents that are in use.")                                       \
+    X(UPSTREAM_DIALS, "quicms_upstream_dials_total", "", COUNTER, SUM,                         \
+      "Connections to upstream agents that were tried.")                                       \
+    X(UPSTREAM_FAILURES, "quicms_upstream_dial_failures_total", "", COUNTER, SUM,              \
+      "Tries that did not lead to a connection.")                                              \
+    X(UPSTREAM_UNHEALTHY, "quicms_upstream_health_failures_total", "", COUNTER, SUM,           \
+      "Connections to upstream agents that were given up because PING was not answered.")      \
     X(WT_REFUSED_ORIGIN, "quicms_webtransport_refused_total", "reason=\"origin\"", COUNTER,    \
       SUM, "WebTransport sessions that were refused.")                                         \
     X(WT_REFUSED_PATH, "quicms_webtransport_refused_total", "reason=\"path\"", COUNTER, SUM,   \

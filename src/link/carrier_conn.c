@@ -233,4 +233,7 @@ void qms_carrier_close_all(struct qms_carrier *c, qms_time now)
             qms_endpoint_flush(c->servers[i].ep, now);
         }
     }
+    if (c->dialing != NULL) {
+        qms_endpoint_flush(c->dialing, now);
+    }
 }

@@ -33,7 +33,11 @@ struct qms_carrier {
     struct qms_conf *conf; /* a reference; what listens and serves files */
     struct qms_carrier_server *servers;
     size_t server_count;
-    struct qms_replay *replay; /* first flights that any worker took; NULL: not shared */
+    struct qms_replay *replay;    /* first flights that any worker took; NULL: not shared */
+    struct qms_endpoint *dialing; /* of connections that this side begins */
+    int dial_epoll;               /* their sockets; -1: none */
+    struct event *dial_ready;     /* one of those is ready */
+    struct qms_list trusts;       /* and what they trust */
     struct qms_list conns;
     size_t h3_count;   /* HTTP/3 ones among them */
     qms_time now;      /* of the newest turn or event */
@@ -46,10 +50,10 @@ struct qms_carrier {
 /* A connection whose handshake is complete. */
 struct qms_carrier_conn {
     struct qms_list node;
-    struct qms_carrier_server *server;
-    struct qms_link *link;          /* the QUIC connection */
-    struct qms_h3 *h3;              /* NULL: raw */
-    struct sockaddr_storage remote; /* as it was admitted */
+    struct qms_carrier_server *server; /* NULL: begun by this side */
+    struct qms_link *link;             /* the QUIC connection */
+    struct qms_h3 *h3;                 /* NULL: raw */
+    struct sockaddr_storage remote;    /* as it was admitted */
 };
 
 /** The server block that is in force now. */
@@ -65,6 +69,14 @@ void qms_carrier_session_turn_away(struct qms_link *session);
 void qms_carrier_expire_h3(struct qms_carrier *c, qms_time now);
 /** Closes what is left, each layer being told before this returns. */
 void qms_carrier_close_all(struct qms_carrier *c, qms_time now);
+
+/* carrier_dial.c */
+/** The broker can dial from now on.  QMS_E_NOMEM. */
+QMS_MUST_CHECK qms_err qms_carrier_dial_start(struct qms_carrier *c,
+                                              const struct qms_quic_config *config,
+                                              const uint8_t secret[32]);
+/** All of its connections are closed. */
+void qms_carrier_dial_stop(struct qms_carrier *c);
 
 /* carrier_forward.c */
 enum qms_foreign_fate qms_carrier_on_foreign(struct qms_endpoint *ep, unsigned slot,

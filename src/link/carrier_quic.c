@@ -197,6 +197,7 @@ static void carrier_stop(struct qms_carrier *c)
 {
     qms_carrier_forward_stop(c);
     qms_carrier_close_all(c, qms_clock_now());
+    qms_carrier_dial_stop(c);
     for (size_t i = 0; c->servers != NULL && i < c->server_count; i++) {
         stop_server(&c->servers[i]);
     }
@@ -221,6 +222,8 @@ static struct qms_carrier *carrier_new(struct qms_broker *broker, struct event_b
     c->now = qms_clock_now();
     c->h3_at = c->stats_at = c->now;
     qms_list_init(&c->conns);
+    c->dial_epoll = -1;
+    qms_list_init(&c->trusts);
     c->servers = qms_calloc(c->conf->server_count + 1, sizeof(*c->servers));
     if (c->servers == NULL) {
         carrier_stop(c);
@@ -267,6 +270,13 @@ static struct qms_carrier *carrier_start(struct qms_broker *broker, struct event
             return NULL;
         }
     }
+    struct qms_quic_config config = quic_config(conf, &conf->servers[0]);
+    config.early_alpn = NULL;
+    if (qms_carrier_dial_start(c, &config, secret) != QMS_OK) {
+        qms_diag_error(diag, "%s", qms_strerror(QMS_E_NOMEM));
+        carrier_stop(c);
+        return NULL;
+    }
     qms_carrier_forward_start(c);
     return c;
 }
@@ -305,15 +315,26 @@ static qms_err carrier_reload(struct qms_carrier *c, const struct qms_conf *conf
 
 /* ---- the turn ---- */
 
+/* Those of the servers, and behind them the one that dials. */
+static size_t endpoint_count(const struct qms_carrier *c)
+{
+    return c->server_count + (c->dialing != NULL ? 1 : 0);
+}
+
+static struct qms_endpoint *endpoint_at(const struct qms_carrier *c, size_t i)
+{
+    return i < c->server_count ? c->servers[i].ep : c->dialing;
+}
+
 /* Differences, since the page goes on where a worker that died has left it. */
 static void pass_stats_on(struct qms_carrier *c)
 {
     struct qms_stats_page *page = qms_broker_stats(c->broker);
     struct qms_endpoint_stats sum = {0}, s;
 
-    for (size_t i = 0; i < c->server_count; i++) {
+    for (size_t i = 0; i < endpoint_count(c); i++) {
         /* The struct is a row of 64-bit counters. */
-        qms_endpoint_stats(c->servers[i].ep, &s);
+        qms_endpoint_stats(endpoint_at(c, i), &s);
         for (size_t k = 0; k < sizeof(s) / sizeof(uint64_t); k++) {
             ((uint64_t *)&sum)[k] += ((const uint64_t *)&s)[k];
         }
@@ -354,23 +375,23 @@ static qms_time carrier_turn(struct qms_carrier *c, qms_time now)
     qms_time next = QMS_NEVER;
 
     c->now = now;
-    for (size_t i = 0; i < c->server_count; i++) {
-        qms_endpoint_expire(c->servers[i].ep, now);
+    for (size_t i = 0; i < endpoint_count(c); i++) {
+        qms_endpoint_expire(endpoint_at(c, i), now);
     }
     if (c->h3_at <= now) {
         c->h3_at = now + H3_EVERY;
         qms_carrier_expire_h3(c, now);
     }
-    for (size_t i = 0; i < c->server_count; i++) {
-        qms_endpoint_flush(c->servers[i].ep, now);
+    for (size_t i = 0; i < endpoint_count(c); i++) {
+        qms_endpoint_flush(endpoint_at(c, i), now);
     }
     if (c->stats_at <= now) {
         c->stats_at = now + STATS_EVERY;
         pass_stats_on(c);
     }
     /* After all flushes: one endpoint's events may have queued on another. */
-    for (size_t i = 0; i < c->server_count; i++) {
-        qms_time at = qms_endpoint_next_at(c->servers[i].ep);
+    for (size_t i = 0; i < endpoint_count(c); i++) {
+        qms_time at = qms_endpoint_next_at(endpoint_at(c, i));
         next = at < next ? at : next;
     }
     return c->h3_count > 0 && c->h3_at < next ? c->h3_at : next;
@@ -388,8 +409,8 @@ static size_t carrier_connections(const struct qms_carrier *c)
     struct qms_endpoint_stats s;
     size_t count = 0;
 
-    for (size_t i = 0; i < c->server_count; i++) {
-        qms_endpoint_stats(c->servers[i].ep, &s);
+    for (size_t i = 0; i < endpoint_count(c); i++) {
+        qms_endpoint_stats(endpoint_at(c, i), &s);
         count += (size_t)s.connections;
     }
     return count;

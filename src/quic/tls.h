@@ -55,6 +55,7 @@ QMS_MUST_CHECK qms_err qms_tls_mint(const char *name, int64_t from, unsigned day
 struct qms_tls_client;
 struct qms_tls_client_config {
     const char *ca_file;       /* PEM; NULL: the system's trust store */
+    struct qms_bytes ca_pem;   /* the same as text, in its place; empty: none */
     const uint8_t (*pins)[32]; /* SHA-256 of the public key (SPKI) or of the whole DER
                                   certificate; either match counts */
     size_t pin_count;          /* with pins the chain, name and dates are not looked at */

@@ -140,12 +140,31 @@ static void absorb(gnutls_hash_hd_t h, const void *data, size_t len)
     }
 }
 
-static bool load_trust(struct qms_tls_client *t, const char *ca_file, char *error)
+static bool trust_text(struct qms_tls_client *t, struct qms_bytes text, const char *name,
+                       char *error)
+{
+    gnutls_datum_t pem = {(uint8_t *)(uintptr_t)text.data, (unsigned)text.len};
+    int rv;
+
+    absorb(t->trust, text.data, text.len);
+    rv = gnutls_certificate_set_x509_trust_mem(t->credentials, &pem, GNUTLS_X509_FMT_PEM);
+    if (rv <= 0) {
+        qms_tls_error(error, "no certificate in \"%s\": %s; a PEM file is wanted", name,
+                      rv < 0 ? gnutls_strerror(rv) : "it is empty");
+    }
+    return rv > 0;
+}
+
+static bool load_trust(struct qms_tls_client *t, const struct qms_tls_client_config *config,
+                       char *error)
 {
     if (t->insecure || t->pin_count > 0) {
         return true;
     }
-    if (ca_file == NULL) {
+    if (config->ca_pem.len > 0) {
+        return trust_text(t, config->ca_pem, "certificate text", error);
+    }
+    if (config->ca_file == NULL) {
         if (gnutls_certificate_set_x509_system_trust(t->credentials) < 0) {
             qms_tls_error(error, "cannot load the system's trust store; install the package "
                                  "ca-certificates or name a CA file");
@@ -154,20 +173,13 @@ static bool load_trust(struct qms_tls_client *t, const char *ca_file, char *erro
         return true;
     }
     size_t len = 0;
-    char *text = qms_tls_read_file(ca_file, &len, error);
+    char *text = qms_tls_read_file(config->ca_file, &len, error);
     if (text == NULL) {
         return false;
     }
-    gnutls_datum_t pem = {(uint8_t *)text, (unsigned)len};
-    absorb(t->trust, text, len);
-    int rv = gnutls_certificate_set_x509_trust_mem(t->credentials, &pem, GNUTLS_X509_FMT_PEM);
+    bool good = trust_text(t, (struct qms_bytes){(uint8_t *)text, len}, config->ca_file, error);
     qms_free(text);
-    if (rv <= 0) {
-        qms_tls_error(error, "no certificate in \"%s\": %s; a PEM file is wanted", ca_file,
-                      rv < 0 ? gnutls_strerror(rv) : "it is empty");
-        return false;
-    }
-    return true;
+    return good;
 }
 
 static bool load_identity(struct qms_tls_client *t, const struct qms_tls_client_config *config,
@@ -260,7 +272,7 @@ struct qms_tls_client *qms_tls_client_new(const struct qms_tls_client_config *co
     t->keylog_fd = -1;
     t->insecure = config->insecure;
     if (!init_library(t, error) || !load_pins(t, config, error) ||
-        !load_trust(t, config->ca_file, error) || !load_identity(t, config, error) ||
+        !load_trust(t, config, error) || !load_identity(t, config, error) ||
         !open_keylog(t, config->keylog_file, error)) {
         qms_tls_client_free(t);
         return NULL;
