@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Certificates made here, read by the rules and asked for through the module. */
 #include <gnutls/x509.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "fake_diag.h"
 #include "modules/auth_cert/cert_id.h"
 #include "qms_test.h"
 
 extern const struct qms_module qms_module_auth_cert;
 
 #define M (&qms_module_auth_cert)
-
-static char diag_text[512];
 
 /* ---- the core's part of the interface ---- */
 
@@ -23,15 +21,6 @@ static struct {
     struct qms_bytes leaf;
 } peer;
 
-void qms_diag_error(struct qms_diag *diag, const char *format, ...)
-{
-    va_list ap;
-
-    (void)diag;
-    va_start(ap, format);
-    vsnprintf(diag_text, sizeof(diag_text), format, ap);
-    va_end(ap);
-}
 static struct qms_bytes bytes(const char *s)
 {
     return (struct qms_bytes){(const uint8_t *)s, strlen(s)};

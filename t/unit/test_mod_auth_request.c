@@ -1,27 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* The answer, the cache and the URL; the conversation itself is t/e2e/auth_request.test. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "fake_diag.h"
 #include "modules/auth_request/cache.h"
 #include "modules/auth_request/target.h"
 #include "qms_test.h"
-
-static char diag_text[512];
-
-void qms_diag_error(struct qms_diag *diag, const char *format, ...)
-{
-    va_list ap;
-
-    (void)diag;
-    va_start(ap, format);
-    vsnprintf(diag_text, sizeof(diag_text), format, ap);
-    va_end(ap);
-}
 
 /* ---- answers ---- */
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "fake_diag.h"
 #include "modules/limit/rate.h"
 #include "modules/limit/seats.h"
 #include "qms_test.h"
@@ -28,7 +28,6 @@ struct fixture {
 
 static unsigned told[4];
 static uint64_t told_ms;
-static char diag_text[256];
 static const char *peer_id;
 
 struct qms_bytes qms_peer_id(const struct qms_peer *peer)
@@ -127,16 +126,6 @@ void qms_peer_throttled(struct qms_peer *peer, unsigned what, uint64_t retry_aft
     assert_ptr_equal(peer, (struct qms_peer *)&told);
     told[what]++;
     told_ms = retry_after_ms;
-}
-
-void qms_diag_error(struct qms_diag *diag, const char *format, ...)
-{
-    va_list ap;
-
-    (void)diag;
-    va_start(ap, format);
-    vsnprintf(diag_text, sizeof(diag_text), format, ap);
-    va_end(ap);
 }
 
 static const struct qms_directive *row(const char *name)

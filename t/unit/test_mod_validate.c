@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "fake_diag.h"
 #include "modules/validate/payload.h"
 #include "qms_test.h"
 #include <quicms/module.h>
@@ -12,19 +12,9 @@ extern const struct qms_module qms_module_validate;
 
 #define M (&qms_module_validate)
 
-static char diag_text[512];
 static bool framed;
 static const char *content_type;
 
-void qms_diag_error(struct qms_diag *diag, const char *format, ...)
-{
-    va_list ap;
-
-    (void)diag;
-    va_start(ap, format);
-    vsnprintf(diag_text, sizeof(diag_text), format, ap);
-    va_end(ap);
-}
 bool qms_route_framed(const struct qms_route *route)
 {
     (void)route;
