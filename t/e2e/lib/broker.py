@@ -95,7 +95,7 @@ class Broker:
                      'auth': f'auth any auth_token; token_file {self.token_file};'}
         self.conf.update(conf)
         self.url = f"quic://{self.conf['host']}:{self.port}"
-        if WORKERS and 'worker_processes' not in self.conf['main']:
+        if WORKERS and not any('worker_processes' in str(v) for v in self.conf.values()):
             self.conf['main'] = f'worker_processes {WORKERS};\n' + self.conf['main']
         if WRAP:  # valgrind makes system calls of its own
             self.conf['main'] = 'seccomp off;\n' + self.conf['main']
