@@ -12,8 +12,10 @@
 
 #include "load.h"
 
-#define FAN_MAX 8  /* streams that each of many agents opens */
-#define ALL_MAX 64 /* up to this many agents everybody talks with everybody */
+#define FAN_MAX   8    /* streams that each of many agents opens */
+#define ALL_MAX   64   /* up to this many agents everybody talks with everybody */
+#define SHORT     1000 /* with streams so short, however many they are */
+#define AT_A_TIME 4000 /* streams that are open */
 
 struct mesh;
 
@@ -37,6 +39,7 @@ struct mesh {
     struct member *members;
     struct end *ends;
     uint64_t count, size, fan, ready, begun, whole, streams;
+    uint64_t next; /* stream to be opened next, of count * fan */
     uint64_t worker_lost, peer_gone, other, lost, back;
     qms_time longest;
     bool all_ready, done, over;
@@ -93,6 +96,8 @@ static void end_free(struct end *e)
     free(e);
 }
 
+static void open_more(struct mesh *c);
+
 static void on_closed(struct qms_stream *st, void *arg, qms_err err)
 {
     struct end *e = arg;
@@ -107,8 +112,9 @@ static void on_closed(struct qms_stream *st, void *arg, qms_err err)
     c->other += err != QMS_OK && err != QMS_E_CLOSED && err != QMS_E_WIRE_WORKER_LOST &&
                 err != QMS_E_WIRE_PEER_GONE;
     c->whole += err == QMS_OK;
-    c->done = c->size != 0 && c->whole == 2 * c->streams;
+    c->done = c->size != 0 && c->whole == 2 * c->count * c->fan;
     end_free(e);
+    open_more(c);
 }
 
 static const struct qms_stream_callbacks stream_callbacks = {
@@ -225,12 +231,16 @@ static void connect_member(struct mesh *c, struct member *m)
     }
 }
 
-static void open_all(struct mesh *c)
+/* Every agent's first stream, then every agent's second: so all of them are busy. */
+static void open_more(struct mesh *c)
 {
-    for (uint64_t i = 0; i < c->count; i++) {
-        for (uint64_t k = 1; k <= c->fan; k++) {
-            open_one(c, i, (i + k * (c->count / (c->fan + 1)) + (k - 1)) % c->count);
-        }
+    uint64_t apart = c->fan == c->count - 1 ? 1 : c->count / (c->fan + 1);
+
+    while (!c->over && !c->load->failed && c->next < c->count * c->fan &&
+           c->streams - c->whole / 2 < AT_A_TIME) {
+        uint64_t i = c->next % c->count, k = c->next / c->count + 1;
+        c->next++;
+        open_one(c, i, (i + k * apart + (apart == 1 ? 0 : k - 1)) % c->count);
     }
 }
 
@@ -273,7 +283,7 @@ int load_mesh(struct load *l, uint64_t count, uint64_t size)
 {
     struct mesh c = {.load = l, .count = count, .size = size};
 
-    c.fan = count <= ALL_MAX ? count - 1 : FAN_MAX;
+    c.fan = count <= ALL_MAX || (size > 0 && size <= SHORT) ? count - 1 : FAN_MAX;
     c.fan = size == 0 ? 2 : c.fan;
     c.callbacks = (struct qms_connection_callbacks){.size = sizeof(c.callbacks),
                                                     .on_ready = on_ready,
@@ -288,7 +298,7 @@ int load_mesh(struct load *l, uint64_t count, uint64_t size)
         return 1;
     }
     qms_time from = now();
-    open_all(&c);
+    open_more(&c);
     if (size == 0) {
         puts("{\"running\": true}");
         fflush(stdout);
