@@ -24,13 +24,14 @@ test('dashboard: graphs, tiles and tables show the traffic of native agents and 
   const echo = broker.native('echo', 'listen', '--echo');
   await broker.online('echo');
   const {context, page, problems} = await visit(`${broker.http}/`);
-  equal(await page.locator('#charts canvas').count(), 7, 'graphs');
   await page.waitForSelector('#status:text-is("live by polling")');
+  await until('seven graphs', async () => await page.locator('#charts canvas').count() === 7);
   await page.waitForSelector('#agents td:text-is("echo")');
   const before = await pixelsOf(page, 'priorities', '--p-critical');
+  equal(before, 0, 'pixels of a level before anybody used it');
   await exchange(broker, 'urgent', 'echo', 20_000_000, 'critical');
   await exchange(broker, 'patient', 'echo', 20_000_000, 'low');
-  await until('the graph of priorities shows both levels', async () => before === 0 && await pixelsOf(page, 'priorities', '--p-critical') > 30
+  await until('the graph of priorities shows both levels', async () => await pixelsOf(page, 'priorities', '--p-critical') > 30
     && await pixelsOf(page, 'priorities', '--p-low') > 30);
   equal(await pixelsOf(page, 'priorities', '--p-high'), 0, 'pixels of a level that nobody used');
   await until('the graph of throughput shows it', async () => await pixelsOf(page, 'throughput', '--s-green') > 30);
