@@ -10,6 +10,7 @@ import './datagrams.mjs';
 import './codes.mjs';
 import './ends.mjs';
 import './web.mjs';
+import './pages.mjs';
 import './figures.mjs';
 import './dashboard.mjs';
 import './demo.mjs';

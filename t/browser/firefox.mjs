@@ -8,6 +8,7 @@ import './streams.mjs';
 import './datagrams.mjs';
 import './codes.mjs';
 import './ends.mjs';
+import './pages.mjs';
 import './shutdown.mjs';
 
 await run(setup);
