@@ -195,6 +195,14 @@ static void on_stream(struct qms_connection *c, void *arg, struct qms_stream *st
     qms_stream_release(st);
 }
 
+static void on_presence(struct qms_connection *c, void *arg, uint64_t watch, unsigned presence,
+                        const char *agent)
+{
+    (void)c;
+    (void)arg;
+    say("presence %llu %u %s", (unsigned long long)watch, presence, agent);
+}
+
 static const struct qms_connection_callbacks callbacks = {
     .size = sizeof(callbacks),
     .on_ready = on_ready,
@@ -202,6 +210,7 @@ static const struct qms_connection_callbacks callbacks = {
     .on_goaway = on_goaway,
     .on_closed = on_closed,
     .on_reconnecting = on_reconnecting,
+    .on_presence = on_presence,
 };
 
 static void on_done(struct qms_connection *c, void *arg, qms_err err)
