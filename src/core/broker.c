@@ -150,13 +150,19 @@ static void reap(struct qms_broker *b)
     }
 }
 
+void qms_broker_end_routes(struct qms_broker *b)
+{
+    reap(b);
+    qms_fans_free(b);
+    reap(b);
+}
+
 void qms_broker_free(struct qms_broker *b)
 {
     if (b == NULL) {
         return;
     }
-    reap(b);
-    qms_fans_free(b);
+    qms_broker_end_routes(b);
     qms_upstreams_free(b);
     qms_chain_stop(&b->chain);
     qms_logs_flush(b->conf);

@@ -54,7 +54,10 @@ size_t qms_broker_snapshots(const struct qms_broker *b);
 bool qms_broker_flush_mesh(struct qms_broker *b);
 /** Gives the loop to modules that want it.  `*failed` names the module. */
 QMS_MUST_CHECK qms_err qms_broker_loop(struct qms_broker *b, void *base, const char **failed);
-/** All links must be closed (or their carrier stopped) before. */
+/** Ends what routes are left, while the mesh can still be told; all links must be closed (or
+ * their carrier stopped) before. */
+void qms_broker_end_routes(struct qms_broker *b);
+/** After that. */
 void qms_broker_free(struct qms_broker *b);
 
 /** A new connection's address asks the modules (on_connect).  False: refused and counted. */

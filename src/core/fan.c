@@ -618,7 +618,12 @@ static void free_fans(void *arg, struct qms_room *room)
     (void)arg;
     /* The room goes with the last of them, unless it has members. */
     for (size_t left = room->fan_count; left > 0; left--) {
-        qms_fan_free(QMS_CONTAINER(room->fans.next, struct qms_fan, node));
+        struct qms_fan *fan = QMS_CONTAINER(room->fans.next, struct qms_fan, node);
+        struct qms_channel *up = fan->up;
+        qms_fan_free(fan);
+        if (up != NULL) {
+            up->ops->detach(up, QMS_CODE_GOING_AWAY);
+        }
     }
 }
 

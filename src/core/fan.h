@@ -37,7 +37,7 @@ void qms_fans_member_came(struct qms_room *room);
 void qms_fans_member_leaves(struct qms_member *m);
 /** End of the turn: gives credit, ends those that are too slow. */
 void qms_fans_turn(struct qms_broker *b);
-/** Frees what is left at the end of the broker; channels are not told. */
+/** Ends what is left at the end of the broker. */
 void qms_fans_free(struct qms_broker *b);
 /** Whether the turn has something to do. */
 bool qms_fans_due(const struct qms_broker *b);

@@ -90,11 +90,17 @@ static void decide(struct qms_pick *pick)
     }
 }
 
+/* How it ended.  An opener whose stream is over already hears of it by the channel's end. */
 static void tell(struct qms_pick *pick, const struct qms_result *r)
 {
+    struct qms_channel *up = pick->up;
+    uint8_t code = (uint8_t)r->status;
+
     forget_failures(pick);
-    pick->over = true;
-    pick->up->ops->result(pick->up, r);
+    qms_route_note(pick->route, code);
+    up->ops->result(up, r);
+    pick_free(pick);
+    up->ops->detach(up, code);
 }
 
 /* ---- trying ---- */

@@ -393,6 +393,7 @@ void qms_leg_on_stop(struct qms_session_stream *st, uint8_t code)
         return;
     }
     leg->send_done = true;
+    leg->finished = false;
     qms_peer_debug(leg->peer, "STOP_SENDING handle=%llu code=%s",
                    (unsigned long long)st->handle, qms_code_name(code));
     qms_route_note(leg->route, code);
@@ -469,8 +470,9 @@ void qms_leg_on_stream_closed(struct qms_session_stream *st)
     }
     st->user = NULL;
     leg->st = NULL;
-    if (!leg->recv_done || !leg->send_done) {
-        /* The connection went: never let that look like the end of the data. */
+    if (!leg->recv_done || !leg->send_done || (leg->finished && leg->unacked > 0)) {
+        /* The connection went: never let that look like the end of the data, nor like data
+         * that arrived. */
         qms_leg_abort(leg, QMS_CODE_PEER_GONE);
         return;
     }

@@ -25,6 +25,7 @@ struct qms_leg {
     bool answered;                 /* the opener was told a RESULT, or is not to be told any */
     bool recv_done; /* nothing more is taken from the agent: FIN, RESET, or we stopped it */
     bool send_done; /* nothing more goes to the agent: FIN or RESET */
+    bool finished;  /* by FIN, which stands until the agent wants no more */
     uint8_t forward, reverse; /* urgencies as last told */
     struct qms_blob *chunk;   /* where the next bytes go; NULL: none */
     uint64_t uncredited;      /* taken in and not yet acknowledged at the far end */

@@ -27,7 +27,7 @@ static void sink_fin(void *arg)
     struct qms_leg *leg = arg;
 
     if (!leg->send_done) {
-        leg->send_done = true;
+        leg->send_done = leg->finished = true;
         qms_session_finish(leg->st);
     }
 }

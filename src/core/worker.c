@@ -249,6 +249,7 @@ static void stop_parts(struct qms_worker *w)
         w->env->carrier->stop(w->carrier);
     }
     if (w->broker != NULL) {
+        qms_broker_end_routes(w->broker);
         qms_worker_mesh_stop(w);
         qms_broker_free(w->broker);
     }

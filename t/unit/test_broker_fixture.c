@@ -685,7 +685,7 @@ qms_time fixture_now(const struct broker_fixture *f)
     return START + f->elapsed;
 }
 
-bool step(struct broker_fixture *f, size_t chunk)
+static bool step_one(struct broker_fixture *f, size_t chunk)
 {
     bool moved = false;
 
@@ -695,25 +695,48 @@ bool step(struct broker_fixture *f, size_t chunk)
             qms_session_expire(f->agents[i]->s, fixture_now(f));
         }
     }
+    if (f->mesh != NULL) {
+        moved = qms_mesh_read(f->mesh) || moved;
+    }
     bool due = qms_broker_next_at(f->broker) <= fixture_now(f);
     qms_broker_turn(f->broker, fixture_now(f));
+    (void)qms_broker_flush_mesh(f->broker);
     return moved || due || qms_broker_next_at(f->broker) <= fixture_now(f);
 }
 
+bool step(struct broker_fixture *f, size_t chunk)
+{
+    bool moved = step_one(f, chunk);
+
+    return (f->other != NULL && step_one(f->other, chunk)) || moved;
+}
+
+/* A message in a ring is seen by who reads it only. */
+#define QUIET_TURNS 4
+
 void settle(struct broker_fixture *f)
 {
-    unsigned turns = 0;
+    unsigned turns = 0, quiet = 0;
 
-    while (step(f, 0)) {
+    while (quiet < (f->other != NULL ? QUIET_TURNS : 1)) {
+        quiet = step(f, 0) ? 0 : quiet + 1;
         assert_true(++turns < 100000);
+    }
+}
+
+static void move_clock(struct broker_fixture *f, qms_time by)
+{
+    f->elapsed += by;
+    for (unsigned i = 0; i < f->agent_count; i++) {
+        fake_link_advance(f->agents[i]->pair, by);
     }
 }
 
 void advance(struct broker_fixture *f, qms_time by)
 {
-    f->elapsed += by;
-    for (unsigned i = 0; i < f->agent_count; i++) {
-        fake_link_advance(f->agents[i]->pair, by);
+    move_clock(f, by);
+    if (f->other != NULL) {
+        move_clock(f->other, by);
     }
     settle(f);
 }

@@ -67,6 +67,9 @@ struct broker_fixture {
     struct agent *agents[AGENTS_MAX];
     unsigned agent_count;
     qms_time elapsed; /* since the fake clocks' start */
+    /* Another worker of the same broker, and the mesh between them; NULL: none. */
+    struct broker_fixture *other;
+    struct qms_mesh *mesh;
 };
 
 /* ---- what the test modules do; see test_broker_fixture.c ---- */

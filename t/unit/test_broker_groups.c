@@ -313,6 +313,43 @@ static void a_unidirectional_stream_is_given_on_until_it_was_acknowledged(void *
     assert_int_equal(st->result, QMS_CODE_REJECTED);
 }
 
+static void a_finished_stream_that_was_not_acknowledged_is_given_on(void **state)
+{
+    struct world *w = *state;
+
+    begin(w, NULL, 2);
+    fake_link_hold_acks(w->m[0]->pair, 1, true);
+    struct stream *st = agent_open(w->a, QMS_KIND_GROUP, "work", false, 128);
+    stream_write(st, "whole");
+    qms_session_finish(st->st);
+    settle(&w->f);
+    assert_true(st->closed);
+    agent_die(w->m[0]);
+    settle(&w->f);
+    assert_string_equal(agent_incoming(w->m[1], 0)->first, "whole");
+    assert_true(agent_incoming(w->m[1], 0)->fin);
+    assert_int_equal(probe.last_status, QMS_CODE_OK);
+}
+
+/* Its opener has nothing more to do with it by then. */
+static void a_finished_stream_ends_with_the_death_of_its_last_member(void **state)
+{
+    struct world *w = *state;
+
+    begin(w, NULL, 1);
+    fake_link_hold_acks(w->m[0]->pair, 1, true);
+    struct stream *st = agent_open(w->a, QMS_KIND_GROUP, "work", false, 128);
+    stream_write(st, "last");
+    qms_session_finish(st->st);
+    settle(&w->f);
+    assert_true(st->closed);
+    assert_true(qms_broker_route_count(w->f.broker) > 0);
+    agent_die(w->m[0]);
+    settle(&w->f);
+    assert_int_equal(qms_broker_route_count(w->f.broker), 0);
+    assert_int_equal(probe.last_status, QMS_CODE_PEER_GONE);
+}
+
 static void the_last_refusal_is_told_when_all_refuse(void **state)
 {
     struct world *w = *state;
@@ -560,6 +597,8 @@ int main(void)
         QMS_TEST(one_that_dies_before_its_result_is_followed_by_the_next),
         QMS_TEST(one_that_dies_early_costs_the_opener_nothing),
         QMS_TEST(a_unidirectional_stream_is_given_on_until_it_was_acknowledged),
+        QMS_TEST(a_finished_stream_that_was_not_acknowledged_is_given_on),
+        QMS_TEST(a_finished_stream_ends_with_the_death_of_its_last_member),
         QMS_TEST(the_last_refusal_is_told_when_all_refuse),
         QMS_TEST(an_answer_of_the_application_is_an_answer),
         QMS_TEST(after_the_result_a_death_is_the_openers_to_see),

@@ -96,7 +96,10 @@ static void the_directory_says_when_it_does_not_tell_all(void **state)
     assert_in_range(taken, 5, 14); /* each leaves a window less than its answer */
     a->slow = false;
     for (unsigned i = 0; agent_stream(a, i) != NULL; i++) {
-        stream_consume(agent_stream(a, i));
+        if (agent_stream(a, i)->st != NULL) {
+            qms_session_stop(agent_stream(a, i)->st, 0x81); /* unread, as it is */
+            qms_session_reset(agent_stream(a, i)->st, 0x81);
+        }
     }
     settle(f);
     assert_int_equal(ask(a, "directory", "n")->result, QMS_CODE_OK);

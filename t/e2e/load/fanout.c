@@ -308,7 +308,9 @@ static void open_streams(struct fanout *f)
 
 int load_fanout(struct load *l, uint64_t count, uint64_t pairs)
 {
-    struct fanout f = {.load = l, .count = count};
+    static struct fanout f; /* its subscribers are there as long as the client */
+
+    f = (struct fanout){.load = l, .count = count};
 
     f.callbacks = (struct qms_connection_callbacks){
         .size = sizeof(f.callbacks), .on_stream = on_stream, .on_closed = on_gone};
