@@ -142,6 +142,26 @@ static void refuse_unless(bool done, struct qms_broker *b, unsigned slot, uint32
     }
 }
 
+/* The connection of an id here.  A retired worker still has those of agents that have moved,
+ * for routes that were on their way when they did. */
+static struct qms_peer *peer_here(struct qms_broker *b, struct qms_bytes id)
+{
+    const struct qms_directory_entry *entry = qms_directory_find(b->directory, id);
+    struct qms_list *node;
+
+    if ((entry != NULL && entry->peer != NULL) || !b->retiring) {
+        return entry != NULL ? entry->peer : NULL;
+    }
+    QMS_LIST_FOREACH(node, &b->peers) {
+        struct qms_peer *p = QMS_CONTAINER(node, struct qms_peer, node);
+        if (p->state == QMS_PEER_WELCOMED && p->id_len == id.len &&
+            memcmp(p->id, id.data, id.len) == 0) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
 void qms_router_on_remote_route(void *broker, unsigned slot, uint32_t id, bool bidi,
                                 struct qms_bytes header)
 {
@@ -158,8 +178,8 @@ void qms_router_on_remote_route(void *broker, unsigned slot, uint32_t id, bool b
         refuse_unless(qms_router_topic_from_worker(b, slot, id, &to, &why), b, slot, id, &why);
         return;
     }
-    const struct qms_directory_entry *entry = qms_directory_find(b->directory, to.target);
-    if (entry == NULL || entry->peer == NULL) {
+    struct qms_peer *peer = peer_here(b, to.target);
+    if (peer == NULL) {
         qms_remotes_stale(b->remotes, slot, id);
         return;
     }
@@ -167,7 +187,7 @@ void qms_router_on_remote_route(void *broker, unsigned slot, uint32_t id, bool b
     if (route == NULL) {
         (void)qms_router_refused(&why, QMS_CODE_BUSY, "", "no_memory");
     } else {
-        bool done = accept_remote(route, entry->peer, slot, id, &to, &why);
+        bool done = accept_remote(route, peer, slot, id, &to, &why);
         qms_route_unref(route); /* the leg has a reference of its own */
         if (done) {
             return;

@@ -293,6 +293,26 @@ static void a_retired_worker_keeps_the_old_connection_for_its_routes(void **stat
     assert_int_equal(after->result, QMS_CODE_OK);
 }
 
+static void a_route_on_its_way_to_a_retired_worker_finds_the_old_connection(void **state)
+{
+    struct fixture *f = *state;
+    struct agent *old = come(f, 0, "t"), *opener = come(f, 1, "o");
+
+    exchange(f);
+    qms_broker_retire(f->w[0].f.broker, 60 * QMS_SECOND, fixture_now(&f->w[0].f));
+    exchange(f);
+    struct stream *st = open_and_say(opener, "t", "hello");
+    settle_all(f);
+    pass_time(f);
+    struct agent *new = come(f, 2, "t");
+    hear(f, 2, 0); /* worker 1 has not heard of it */
+    hear(f, 1, 0);
+    exchange(f);
+    heard_once(old, "hello");
+    assert_null(agent_incoming(new, 0));
+    assert_int_equal(st->result, QMS_CODE_OK);
+}
+
 static void who_comes_late_to_a_retired_worker_is_welcomed_and_asked_to_move(void **state)
 {
     struct fixture *f = *state;
@@ -337,6 +357,7 @@ int main(void)
         QMS_TEST(there_is_one_retry),
         QMS_TEST(a_newer_connection_replaces_an_older_one_elsewhere),
         GENERATIONS_TEST(a_retired_worker_keeps_the_old_connection_for_its_routes),
+        GENERATIONS_TEST(a_route_on_its_way_to_a_retired_worker_finds_the_old_connection),
         GENERATIONS_TEST(who_comes_late_to_a_retired_worker_is_welcomed_and_asked_to_move),
         GENERATIONS_TEST(newcomers_are_sent_to_the_newest_generation),
     };
