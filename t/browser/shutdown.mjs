@@ -22,6 +22,7 @@ test('a broker that quits tells its pages, lets their streams finish, and closes
     window.open = agent.openStream('last-b');
     window.writer = window.open.writable.getWriter();
     await window.writer.write('begun');
+    await window.open.result; // at the other page: what is still on its way when the broker quits is refused
   });
   b.process.kill('SIGQUIT');
   await Promise.all(pages.map((page) => page.waitForFunction(() => goaways.length > 0)));
