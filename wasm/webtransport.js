@@ -46,7 +46,9 @@ mergeInto(LibraryManager.library, {
     turn: function (web) {
       if (web in QmsWeb.timers) {
         delete QmsWeb.timers[web];
-        _qms_web_turn(web);
+        // Who waits takes turns itself.
+        if (QmsWeb.waiting === web) QmsWeb.wake();
+        else _qms_web_turn(web);
       }
     },
     arm: function (web, ms) {

@@ -99,6 +99,12 @@ everywhere('messages arrive whole with their fields', 'messages', (got, id) => {
   same(got.offline, error('offline', 'peer', 7), 'unknown agent');
 });
 
+everywhere('groups, topics and watches are joined, served and left', 'members', (got, id) => {
+  equal(got, {twice: 'exists', group: ['group', id, `${id}-b`], answer: 'to one of you', topic: ['topic', id, 'news'],
+    watch: [' snapshot', '-a online', '-b offline', '-b online'], left: got.left}, 'members');
+  if (got.left === undefined) throw new Error('a group that was left still answers');
+});
+
 everywhere('datagrams arrive up to the largest', 'datagrams', (got, id) => {
   equal(got, {room: true, got: [`${id}-a`, 'agent', true], over: 'size_limit'}, 'datagrams');
 });

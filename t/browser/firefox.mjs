@@ -3,6 +3,7 @@
 import {run} from './lib.mjs';
 import {setup} from './shared.mjs';
 import './calls.mjs';
+import './agents_in_c.mjs';
 import './connect.mjs';
 import './streams.mjs';
 import './datagrams.mjs';

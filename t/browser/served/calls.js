@@ -202,6 +202,35 @@ export const datagrams = (at) => withPair(at, async (a, b) => {
     over: (await errorOf(Promise.resolve().then(() => a.sendDatagram(b.id, 'x'.repeat(max + 1))))).name};
 });
 
+export const members = (at) => withPair(at, async (a, b) => {
+  const found = {};
+  const group = a.join(`group:${at.id}`, {weight: 2, priority: 1});
+  const topic = a.join(`topic:${at.id}`);
+  await Promise.all([group.ready, topic.ready]);
+  found.twice = (await errorOf(a.join(`group:${at.id}`).ready)).name;
+  const asked = b.request(`group:${at.id}`, 'to one of you').then(text);
+  const got = await next(group);
+  found.group = [got.kind, got.target, got.source];
+  await got.readable.pipeTo(got.writable);
+  found.answer = await asked;
+  const published = b.openStream(`topic:${at.id}`);
+  writeAll(published.writable, utf8('news'));
+  const news = await next(topic);
+  found.topic = [news.kind, news.target, text(await readAll(news.readable))];
+  const watch = a.watch(at.id);
+  await watch.ready;
+  const seen = [];
+  for await (const {agent, state} of watch) {
+    seen.push(`${agent.replace(at.id, '')} ${state}`);
+    if (state === 'snapshot') b.close();
+    if (state === 'offline') break;
+  }
+  found.watch = seen.sort();
+  await Promise.all([group.leave(), topic.leave()]);
+  found.left = (await errorOf(a.request(`group:${at.id}`, '?'))).name;
+  return found;
+});
+
 /** A view of the client's memory is what the browser gets, and meanwhile that memory grows. */
 export const views = (at) => withPair(at, async (a, b) => {
   const before = await heapSize();
