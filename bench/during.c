@@ -230,7 +230,7 @@ static void stays_moving(struct qms_connection *c, void *arg, qms_err err, const
         s->d->moved++;
     } else {
         s->d->connections_lost++;
-        blame(s->d, "a connection", err);
+        blame(s->d, reason, err);
     }
 }
 
