@@ -129,7 +129,7 @@ static const struct qms_directive conf_rows[] = {
      .help = "Streams that one connection may break off a second (RESET_STREAM, STOP_SENDING), twice as many at once; more closes it; 0 means unlimited."},
     {.name = "max_odd_frames", .contexts = QMS_CTX_QUIC, .type = QMS_D_NUMBER, .offset = C(max_odd_frames),
      .def = "100", .max = 1000000,
-     .help = "Frames that mean little and cost work (PING, CRYPTO, PATH_CHALLENGE, connection ids, empty STREAM) that one connection may send a second, ten times as many at once; more closes it; 0 means unlimited."},
+     .help = "Frames that mean little and cost work (PING, CRYPTO, PATH_CHALLENGE, connection ids, empty STREAM) that one connection may send a second, ten times as many at once, besides one for every four packets sent to it; more closes it; 0 means unlimited."},
     {.name = "max_half_open", .contexts = QMS_CTX_QUIC, .type = QMS_D_NUMBER, .offset = C(half_open_max),
      .def = "1024", .min = 1, .max = 1000000, .help = "Most handshakes under way in one worker."},
     {.name = "self_signed_lifetime", .contexts = QMS_CTX_QUIC, .type = QMS_D_TIME, .offset = C(self_signed_for),

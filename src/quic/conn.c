@@ -97,6 +97,8 @@ ngtcp2_path qms_conn_path(struct qms_socket *sock, const union qms_sockaddr *loc
 /* Seconds' worth of resets and odd frames that may come at once. */
 #define RESETS_FOR 2
 #define ODD_FOR    10
+/* Packets sent to a peer that excuse one odd frame of it. */
+#define SENT_FOR_ONE 4
 
 static void read_failed(struct qms_quic_conn *c, int rv)
 {
@@ -110,6 +112,25 @@ static void read_failed(struct qms_quic_conn *c, int rv)
     default:
         qms_conn_fail(c, rv);
     }
+}
+
+/* Odd frames of the datagram being read that nothing excuses.  A peer that only receives must
+ * ask for acknowledgements of its own ACKs by PING (RFC 9000 section 13.2.4; ngtcp2 does so in
+ * one of ten), the more the more it is sent: one frame for SENT_FOR_ONE packets of ours is
+ * free.  What is not used is kept up to a burst. */
+static unsigned unexcused(struct qms_quic_conn *c)
+{
+    uint64_t earned = c->stats.packets_sent / SENT_FOR_ONE;
+    uint64_t most = (uint64_t)ODD_FOR * c->ep->config.max_odd_frames;
+    unsigned odd = c->ep->peek.odd;
+
+    if (earned > most && c->odd_excused < earned - most) {
+        c->odd_excused = earned - most;
+    }
+    uint64_t left = earned - c->odd_excused;
+    unsigned excused = left < odd ? (unsigned)left : odd;
+    c->odd_excused += excused;
+    return odd - excused;
 }
 
 /* What costs a peer next to nothing and us something is taken out of an allowance; NULL: it was
@@ -129,7 +150,7 @@ static const char *flood_of(struct qms_quic_conn *c)
         return "too many streams were broken off";
     }
     if (ep->peek.odd > 0 && odd > 0 &&
-        !qms_allowance_take(&c->odd_allowance, odd, ODD_FOR * odd, ep->peek.odd, ep->now)) {
+        !qms_allowance_take(&c->odd_allowance, odd, ODD_FOR * odd, unexcused(c), ep->now)) {
         ep->stats.cut_for_odd_frames++;
         return "too many odd frames";
     }

@@ -165,6 +165,7 @@ struct qms_quic_conn {
     uint64_t streams_lost;       /* lost packets of closed streams */
     unsigned cancels; /* streams that the peer broke off in the datagram being read */
     struct qms_allowance cancel_allowance, odd_allowance;
+    uint64_t odd_excused; /* by packets sent, so far */
 };
 
 /* endpoint.c */

@@ -167,6 +167,22 @@ static void a_ping_now_and_then_does_not(void **state)
     assert_int_equal(stats_of(r).cut_for_odd_frames, 0);
 }
 
+/* ngtcp2 puts a PING into one of ten packets that only acknowledge. */
+static void pings_of_a_peer_that_only_receives_are_excused(void **state)
+{
+    struct rig *r = *state;
+
+    r->server_config.max_odd_frames = 1;
+    rig_start(r);
+    rig_establish(r);
+    struct rig_stream *s = rig_open(&r->server, true, 128);
+    rig_write(s, 16 << 20);
+    s->st->link->ops->finish(s->st);
+    assert_true(rig_until_count(r, &r->client.finished, 1, 20000));
+    assert_false(r->client.closed);
+    assert_int_equal(stats_of(r).cut_for_odd_frames, 0);
+}
+
 static void an_allowance_comes_back_with_time(void **state)
 {
     struct qms_allowance a = {0};
@@ -190,6 +206,7 @@ int main(void)
         QMS_TEST(resets_that_answer_the_servers_own_stop_are_free),
         QMS_TEST(a_flood_of_pings_ends_the_connection),
         QMS_TEST(a_ping_now_and_then_does_not),
+        QMS_TEST(pings_of_a_peer_that_only_receives_are_excused),
         cmocka_unit_test(an_allowance_comes_back_with_time),
     };
 
