@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* libevent 2.1 neither limits the connections of an evhttp nor tells when one ends.  So every
  * connection's bufferevent is made here and kept by a reference of ours: once evhttp has freed
- * its own, the callbacks are gone from it, which the next sweep sees. */
+ * its own, the callbacks are gone from it, which the next sweep sees.
+ *
+ * Its descriptor closes with it, not before: a bufferevent that still watched the number would
+ * read what comes for the next descriptor that gets it. */
 #include "core/http_i.h"
 
 #include <event2/listener.h>
@@ -61,7 +64,7 @@ static struct bufferevent *on_connection(struct event_base *base, void *arg)
 
     sweep(h);
     if (h->connection_count < QMS_HTTP_CONNECTIONS_MAX) {
-        bev = bufferevent_socket_new(base, -1, 0);
+        bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
     }
     if (bev != NULL) {
         bufferevent_incref(bev);

@@ -10,6 +10,8 @@ class Service:
 
     def __init__(self, answer):
         self.answer, self.asked, self.connections = answer, [], 0
+        self.hang_up = False  # closes every connection behind an answer
+        self.drip = False  # sends the body byte by byte
         service = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -34,11 +36,14 @@ class Service:
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
+                if service.hang_up:
+                    self.close_connection = True
                 if status != 204:
                     self.send_header('Content-Length', str(len(body)))
                 self.end_headers()
                 if status != 204:
-                    self.wfile.write(body)
+                    for piece in [body[i:i + 1] for i in range(len(body))] if service.drip else [body]:
+                        self.wfile.write(piece)
 
             def log_message(self, *_):
                 pass
