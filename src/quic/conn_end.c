@@ -13,32 +13,64 @@
 
 /* ---- the last packet ---- */
 
+/* RFC 9000 section 18.2: the longest that an acknowledgement may wait, and ngtcp2's default. */
+#define ACK_DELAY (25 * QMS_MILLISECOND)
+
+/* Sends the packet of `len` bytes in ep->tx. */
+static void send_last(struct qms_quic_conn *c, const ngtcp2_path *path, size_t len)
+{
+    struct qms_dest *r = c->route;
+
+    memcpy(&r->remote, path->remote.addr, path->remote.addrlen);
+    memcpy(&r->local, path->local.addr, path->local.addrlen);
+    r->remote_len = path->remote.addrlen;
+    r->sock = c->server && path->user_data != NULL ? path->user_data : c->sock;
+    struct qms_udp_batch b = {.data = c->ep->tx,
+                              .len = len,
+                              .segment = len,
+                              .remote = &r->remote.sa,
+                              .local = &r->local.sa,
+                              .remote_len = r->remote_len};
+    c->stats.packets_sent++;
+    c->stats.bytes_sent += len;
+    (void)qms_socket_send(r->sock, &b);
+}
+
+/* Acknowledges what was received, which CONNECTION_CLOSE does not: the last bytes of an answer
+ * would count as lost when its reader leaves at once.  ngtcp2 holds acknowledgements back for a
+ * while, so it is told the time at which they are due, and no earlier time after that. */
+static qms_time acknowledge(struct qms_quic_conn *c)
+{
+    ngtcp2_path_storage ps;
+    ngtcp2_pkt_info pi;
+
+    if (!c->handshaken) {
+        return c->ep->now;
+    }
+    ngtcp2_path_storage_zero(&ps);
+    ngtcp2_ssize n = ngtcp2_conn_write_pkt(c->ng, &ps.path, &pi, c->ep->tx,
+                                           NGTCP2_MAX_UDP_PAYLOAD_SIZE, c->ep->now + ACK_DELAY);
+    if (n > 0) {
+        send_last(c, &ps.path, (size_t)n);
+    }
+    return c->ep->now + ACK_DELAY;
+}
+
 /* Sends CONNECTION_CLOSE and keeps a copy to repeat. */
 static void say_goodbye(struct qms_quic_conn *c, const ngtcp2_ccerr *ccerr)
 {
     struct qms_dest *r = c->route;
     ngtcp2_path_storage ps;
     ngtcp2_pkt_info pi;
+    qms_time at = ccerr->type == NGTCP2_CCERR_TYPE_APPLICATION ? acknowledge(c) : c->ep->now;
 
     ngtcp2_path_storage_zero(&ps);
-    ngtcp2_ssize n = ngtcp2_conn_write_connection_close(
-        c->ng, &ps.path, &pi, c->ep->tx, NGTCP2_MAX_UDP_PAYLOAD_SIZE, ccerr, c->ep->now);
+    ngtcp2_ssize n = ngtcp2_conn_write_connection_close(c->ng, &ps.path, &pi, c->ep->tx,
+                                                        NGTCP2_MAX_UDP_PAYLOAD_SIZE, ccerr, at);
     if (n <= 0) {
         return;
     }
-    memcpy(&r->remote, ps.path.remote.addr, ps.path.remote.addrlen);
-    memcpy(&r->local, ps.path.local.addr, ps.path.local.addrlen);
-    r->remote_len = ps.path.remote.addrlen;
-    r->sock = c->server && ps.path.user_data != NULL ? ps.path.user_data : c->sock;
-    struct qms_udp_batch b = {.data = c->ep->tx,
-                              .len = (size_t)n,
-                              .segment = (size_t)n,
-                              .remote = &r->remote.sa,
-                              .local = &r->local.sa,
-                              .remote_len = r->remote_len};
-    c->stats.packets_sent++;
-    c->stats.bytes_sent += (uint64_t)n;
-    (void)qms_socket_send(r->sock, &b);
+    send_last(c, &ps.path, (size_t)n);
     r->packet = qms_realloc(NULL, (size_t)n);
     if (r->packet != NULL) {
         memcpy(r->packet, c->ep->tx, (size_t)n);

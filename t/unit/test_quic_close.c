@@ -67,6 +67,22 @@ static void close_brings_code_and_reason(void **state)
     assert_int_equal(server_stats(r).connections, 0);
 }
 
+static void what_was_received_is_acknowledged_before_the_close(void **state)
+{
+    struct rig *r = *state;
+
+    rig_start(r);
+    rig_establish(r);
+    rig_run(r, 100); /* nothing of the handshake is left to be acknowledged */
+    struct rig_stream *s = rig_open(&r->server, true, 128);
+    rig_write(s, 10);
+    s->st->link->ops->finish(s->st);
+    assert_true(rig_until_count(r, &r->client.finished, 1, 2000));
+    r->client.link->ops->close(r->client.link, 0, text(""));
+    assert_true(rig_until(r, &r->server.closed, 2000));
+    assert_int_equal(s->acked, 10);
+}
+
 static void overlong_reason_is_cut_and_still_arrives(void **state)
 {
     struct rig *r = *state;
@@ -534,6 +550,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         QMS_TEST(close_brings_code_and_reason),
+        QMS_TEST(what_was_received_is_acknowledged_before_the_close),
         QMS_TEST(overlong_reason_is_cut_and_still_arrives),
         QMS_TEST(operations_after_close_do_nothing),
         QMS_TEST(lost_close_is_repeated_to_who_still_talks),
