@@ -539,6 +539,14 @@ struct qms_stream_callbacks {
      * QMS_E_TOO_LARGE), one cut short by the end does too (PROTOCOL; QMS_E_PROTOCOL).  Set
      * later, it begins with what was not read: set it at a message's border. */
     void (*on_message)(struct qms_stream *st, void *arg, struct qms_bytes message);
+    /** The broker left out `messages` whole messages of a stream to a topic that was opened
+     * with QMS_OPEN_FRAMED, because this subscriber was slow (STREAM_STATUS, doc/wire.md
+     * section 5). `messages` > 0, those since the last call; which ones is not told.  It
+     * travels beside the stream: bytes from before the gap may still wait to be read.  What
+     * came while there was no such callback is told when one is set;
+     * QMS_STREAM_MESSAGES_SKIPPED is the sum of all.  A number that the end of a stream
+     * overtakes on the network is not told. */
+    void (*on_skipped)(struct qms_stream *st, void *arg, uint64_t messages);
 };
 
 /* Optional fields of the ROUTE header.  Reusable; read by qms_stream_open only. */
@@ -718,7 +726,8 @@ QMS_API QMS_MUST_CHECK qms_err qms_stream_set_priority(struct qms_stream *st, in
 
 /* Figures of a stream in payload bytes, and microseconds in which bytes waited to be sent: for
  * the stream's flow-control credit, the connection's (RFC 9000 section 4.1), the congestion
- * controller with its pacing, or behind other streams: X(NAME, "label"). */
+ * controller with its pacing, or behind other streams; the messages that on_skipped counts:
+ * X(NAME, "label"). */
 #define QMS_STREAM_STAT_TABLE(X)                                                               \
     X(BYTES_WRITTEN, "bytes_written")                                                          \
     X(BYTES_ACKED, "bytes_acknowledged")                                                       \
@@ -730,7 +739,8 @@ QMS_API QMS_MUST_CHECK qms_err qms_stream_set_priority(struct qms_stream *st, in
     X(BLOCKED_STREAM_US, "blocked_stream_credit_us")                                           \
     X(BLOCKED_CONNECTION_US, "blocked_connection_credit_us")                                   \
     X(BLOCKED_CONGESTION_US, "blocked_congestion_us")                                          \
-    X(BLOCKED_PRIORITY_US, "blocked_priority_us")
+    X(BLOCKED_PRIORITY_US, "blocked_priority_us")                                              \
+    X(MESSAGES_SKIPPED, "messages_skipped")
 
 enum qms_stream_stat {
 #define QMS_STAT_ENUM(name, label) QMS_STREAM_##name,

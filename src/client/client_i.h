@@ -417,7 +417,8 @@ enum qms_stream_due {
     QMS_DUE_READABLE = 2,
     QMS_DUE_WRITABLE = 4,
     QMS_DUE_STOPPED = 8,
-    QMS_DUE_CLOSED = 16
+    QMS_DUE_CLOSED = 16,
+    QMS_DUE_SKIPPED = 32
 };
 
 /* One direction. */
@@ -478,6 +479,7 @@ struct qms_stream {
     qms_err rx_err;
     struct qms_blobq received;
     uint64_t received_bytes, read_bytes;
+    uint64_t skipped, skipped_told; /* messages; the second: by on_skipped */
 
     qms_err fate;         /* what on_closed tells; QMS_OK: nothing went wrong */
     bool fate_is_closing; /* the connection ended; its error is not known yet */

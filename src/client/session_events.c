@@ -295,6 +295,16 @@ static void on_priority(struct qms_session_stream *ss)
     }
 }
 
+static void on_skipped(struct qms_session_stream *ss, uint64_t count)
+{
+    struct qms_stream *st = ss->user;
+
+    if (st != NULL) {
+        st->skipped += count;
+        qms_stream_note(st, QMS_DUE_SKIPPED);
+    }
+}
+
 /* The connection ended under it, unless each direction had its own end. */
 static void on_stream_closed(struct qms_session_stream *ss)
 {
@@ -345,6 +355,7 @@ const struct qms_session_events qms_client_session_events = {
     .on_stop = on_stop,
     .on_acked = on_acked,
     .on_priority = on_priority,
+    .on_skipped = on_skipped,
     .on_stream_closed = on_stream_closed,
     .on_closed = on_closed,
 };

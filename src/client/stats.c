@@ -122,6 +122,7 @@ void qms_stream_stats(const struct qms_stream *st, uint64_t *values, size_t coun
         [QMS_STREAM_BYTES_RECEIVED] = st->received_bytes,
         [QMS_STREAM_BYTES_READ] = st->read_bytes,
         [QMS_STREAM_RECEIVE_BUFFERED] = st->received.bytes,
+        [QMS_STREAM_MESSAGES_SKIPPED] = st->skipped,
     };
     uint64_t blocked[4];
 

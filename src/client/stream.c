@@ -441,6 +441,17 @@ void qms_stream_note(struct qms_stream *st, unsigned due)
     qms_connection_due(st->c);
 }
 
+/* Without the callback it is kept for a later one. */
+static void dispatch_skipped(struct qms_stream *st)
+{
+    uint64_t count = st->skipped - st->skipped_told;
+
+    if (count > 0 && st->cb.on_skipped != NULL) {
+        st->skipped_told = st->skipped;
+        st->cb.on_skipped(st, st->arg, count);
+    }
+}
+
 /* Each callback may release the stream: the table is empty then, and the struct stays until the
  * end of the turn. */
 void qms_stream_dispatch(struct qms_stream *st)
@@ -450,6 +461,9 @@ void qms_stream_dispatch(struct qms_stream *st)
     st->due = 0;
     if ((due & QMS_DUE_RESULT) != 0 && st->cb.on_result != NULL) {
         st->cb.on_result(st, st->arg, st->result);
+    }
+    if ((due & QMS_DUE_SKIPPED) != 0) {
+        dispatch_skipped(st);
     }
     if ((due & QMS_DUE_READABLE) != 0 && (!qms_frames_wanted(st) || qms_frames_run(st)) &&
         st->cb.on_readable != NULL) {
@@ -474,6 +488,9 @@ qms_err qms_stream_set_callbacks(struct qms_stream *st,
         return QMS_E_INVALID;
     }
     copy_callbacks(st, callbacks, arg);
+    if (st->cb.on_skipped != NULL && st->skipped > st->skipped_told) {
+        qms_stream_note(st, QMS_DUE_SKIPPED);
+    }
     if (qms_frames_wanted(st) && (st->received.bytes > 0 || st->rx == QMS_HALF_ENDED)) {
         qms_stream_note(st, QMS_DUE_READABLE);
     }

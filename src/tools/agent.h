@@ -111,6 +111,8 @@ void agent_lines_end(struct agent_lines *l);
 /** A sentence on standard error, with the program's name; as {"event":"error"} with --json. */
 __attribute__((format(printf, 2, 3))) void agent_error(struct agent *a, const char *format,
                                                        ...);
+/** A sentence on standard error, with the program's name, of what is no error. */
+__attribute__((format(printf, 2, 3))) void agent_warn(struct agent *a, const char *format, ...);
 /** One line on standard output, without --json and --quiet; cut at 2,000 bytes. */
 __attribute__((format(printf, 2, 3))) void agent_say(struct agent *a, const char *format, ...);
 /** One object a line on standard output with --json; takes `object` over in any case. */

@@ -9,6 +9,8 @@
 
 #include "agent.h"
 
+#define TEXT_MAX 2048 /* of a sentence or line */
+
 static void end_progress(struct agent *a)
 {
     if (a->progress_shown) {
@@ -17,22 +19,37 @@ static void end_progress(struct agent *a)
     }
 }
 
-void agent_error(struct agent *a, const char *format, ...)
+static void sentence(struct agent *a, char text[TEXT_MAX], const char *format, va_list args)
 {
-    char text[2048];
+    (void)vsnprintf(text, TEXT_MAX, format, args);
+    end_progress(a);
+    (void)fprintf(stderr, "quicms-agent: %s\n", text);
+}
+
+void agent_warn(struct agent *a, const char *format, ...)
+{
+    char text[TEXT_MAX];
     va_list args;
 
     va_start(args, format);
-    (void)vsnprintf(text, sizeof(text), format, args);
+    sentence(a, text, format, args);
     va_end(args);
-    end_progress(a);
-    (void)fprintf(stderr, "quicms-agent: %s\n", text);
+}
+
+void agent_error(struct agent *a, const char *format, ...)
+{
+    char text[TEXT_MAX];
+    va_list args;
+
+    va_start(args, format);
+    sentence(a, text, format, args);
+    va_end(args);
     agent_json(a, json_pack("{s:s, s:s%}", "event", "error", "text", text, strlen(text)));
 }
 
 void agent_say(struct agent *a, const char *format, ...)
 {
-    char text[2048];
+    char text[TEXT_MAX];
     va_list args;
 
     if (a->args.json || a->args.quiet) {

@@ -165,6 +165,21 @@ static void on_writable(struct qms_stream *st, void *arg)
     take(arg);
 }
 
+/* The broker's configuration wants it so: it is told, and not a failure of this command. */
+static void on_skipped(struct qms_stream *st, void *arg, uint64_t messages)
+{
+    struct incoming *in = arg;
+    json_t *object = event(in, "skipped");
+
+    (void)st;
+    agent_warn(in->a, "%s: too slow, the broker left out %llu messages.", in->label,
+               (unsigned long long)messages);
+    if (object != NULL) {
+        (void)json_object_set_new(object, "messages", json_integer((json_int_t)messages));
+    }
+    agent_json(in->a, object);
+}
+
 /* ---- end of a stream ---- */
 
 static void report_whole(struct incoming *in, const char *file)
@@ -291,6 +306,7 @@ static void on_stream(struct agent *a, struct qms_stream *st)
         .on_readable = on_readable,
         .on_writable = on_writable,
         .on_closed = on_closed,
+        .on_skipped = on_skipped,
     };
     struct listener *l = a->state;
     struct incoming *in = incoming_new(a, st);

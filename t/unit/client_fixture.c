@@ -174,16 +174,21 @@ static const struct qms_session_events peer_events = {
     .on_closed = peer_closed,
 };
 
-struct peer_stream *peer_opens(struct fixture *f, bool bidi, const char *meta)
+struct peer_stream *peer_opens_as(struct fixture *f, bool bidi, struct qms_route_header h)
 {
-    struct qms_route_header h = {.kind = QMS_KIND_AGENT, .priority = 77};
     struct peer_stream *p = peer_stream(f, NULL);
 
+    h.kind = QMS_KIND_AGENT;
     h.target = text("me");
     h.source = text("other");
-    h.meta = text(meta);
     assert_int_equal(qms_session_open(f->peer, bidi, &h, p, &p->ss), QMS_OK);
     return p;
+}
+
+struct peer_stream *peer_opens(struct fixture *f, bool bidi, const char *meta)
+{
+    return peer_opens_as(f, bidi,
+                         (struct qms_route_header){.priority = 77, .meta = text(meta)});
 }
 
 void peer_writes(struct peer_stream *p, const char *s, bool fin)
@@ -294,6 +299,15 @@ static void on_stream_message(struct qms_stream *st, void *arg, struct qms_bytes
     act_on_stream(w, 'M');
 }
 
+static void on_skipped(struct qms_stream *st, void *arg, uint64_t messages)
+{
+    struct watch *w = arg;
+
+    (void)st;
+    w->skipped = messages;
+    act_on_stream(w, 'K');
+}
+
 static const struct qms_stream_callbacks stream_callbacks = {
     .size = sizeof(struct qms_stream_callbacks),
     .on_result = on_result,
@@ -302,6 +316,7 @@ static const struct qms_stream_callbacks stream_callbacks = {
     .on_stopped = on_stopped,
     .on_closed = on_stream_closed,
     .on_message = on_stream_message,
+    .on_skipped = on_skipped,
 };
 
 static void act_on(struct fixture *f, char letter)

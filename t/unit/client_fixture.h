@@ -27,13 +27,14 @@ struct peer_stream {
 enum welcome { WELCOME, REFUSE, SILENT };
 
 /* What happened at a stream of the client, in order: one letter a callback (r result, R
- * readable, W writable, S stopped, C closed). */
+ * readable, W writable, S stopped, C closed, M message, K skipped). */
 struct watch {
     struct fixture *f;
     struct qms_stream *st; /* NULL once released */
     char log[64];
     char message[1 << 16]; /* the last one, by on_message */
     size_t message_len, messages;
+    uint64_t skipped; /* as on_skipped told last */
     qms_err result, stopped, closed;
     char got[1 << 16];
     size_t len;
@@ -104,7 +105,8 @@ void step(struct fixture *f, size_t chunk);
 struct qms_stream *open_to(struct fixture *f, struct watch *w, const char *agent,
                            unsigned flags);
 struct qms_bytes text(const char *s);
-/** The broker opens a stream to the client. */
+/** The broker opens a stream to the client; kind, target and source are set here. */
+struct peer_stream *peer_opens_as(struct fixture *f, bool bidi, struct qms_route_header h);
 struct peer_stream *peer_opens(struct fixture *f, bool bidi, const char *meta);
 void peer_writes(struct peer_stream *p, const char *s, bool fin);
 void peer_sends(struct fixture *f, struct qms_control m);

@@ -31,28 +31,14 @@ static struct peer_stream *peer_route_with(struct fixture *f, bool bidi, uint8_t
                                            bool mark, uint64_t length)
 {
     static const uint8_t extra[] = {0x40, 0x40, 0};
-    struct qms_route_header h = {.kind = QMS_KIND_AGENT, .flags = flags, .priority = 5};
-    struct peer_stream *p = peer_opens(f, bidi, "");
+    struct qms_route_header h = {.flags = flags, .priority = 5};
 
-    /* The fixture's own stream is reset at once; this one takes its place. */
-    qms_session_reset(p->ss, QMS_CODE_CANCELLED);
-    if (bidi) {
-        qms_session_stop(p->ss, QMS_CODE_CANCELLED);
-    }
-    settle(f);
-    f->log[0] = '\0';
-    h.target = text("me");
-    h.source = text("other");
     h.has_length = length != UINT64_MAX;
     h.length_hint = h.has_length ? length : 0;
     if (mark) {
         h.extra = bytes(extra, sizeof(extra));
     }
-    memset(p, 0, sizeof(*p));
-    p->reset = p->stopped = -1;
-    p->result = UINT64_MAX;
-    assert_int_equal(qms_session_open(f->peer, bidi, &h, p, &p->ss), QMS_OK);
-    return p;
+    return peer_opens_as(f, bidi, h);
 }
 
 /* ---- FRAMED ---- */

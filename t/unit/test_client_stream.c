@@ -554,6 +554,101 @@ static void priorities_of_living_streams_reach_the_other_side(void **state)
     qms_stream_release(st);
 }
 
+/* The broker opens a FRAMED one. */
+static struct peer_stream *framed(struct fixture *f)
+{
+    return peer_opens_as(f, false, (struct qms_route_header){.flags = QMS_ROUTE_FRAMED});
+}
+
+static void skips(struct peer_stream *p, const char *count)
+{
+    assert_int_equal(qms_session_stream_status(p->ss, QMS_CODE_SLOW_CONSUMER, count), QMS_OK);
+}
+
+static uint64_t skipped_in_all(const struct qms_stream *st)
+{
+    uint64_t v[QMS_STREAM_STAT_COUNT];
+
+    qms_stream_stats(st, v, QMS_STREAM_STAT_COUNT);
+    return v[QMS_STREAM_MESSAGES_SKIPPED];
+}
+
+/* Numbers of one turn are one call; later ones are told on their own. */
+static void messages_that_were_left_out_are_told(void **state)
+{
+    struct fixture *f = *state;
+    struct peer_stream *p = framed(f);
+    struct watch *w = &f->accepted;
+
+    peer_writes(p, "\x03one", false);
+    settle(f);
+    assert_string_equal(w->log, "M");
+    skips(p, "3");
+    skips(p, "40");
+    (void)fake_link_pump(f->pair, 0);
+    assert_string_equal(w->log, "M"); /* not from within the event */
+    settle(f);
+    assert_string_equal(w->log, "MK");
+    assert_int_equal(w->skipped, 43);
+    skips(p, "7");
+    skips(p, "x");
+    peer_writes(p, "\x03two", true);
+    settle(f);
+    assert_string_equal(w->message, "two");
+    assert_string_equal(w->log, "MKKMRC");
+    assert_int_equal(w->skipped, 7);
+}
+
+static void messages_left_out_without_a_callback_are_told_to_a_later_one(void **state)
+{
+    struct fixture *f = *state;
+    struct peer_stream *p = framed(f);
+    struct watch *w = &f->accepted;
+    struct qms_stream_callbacks all;
+    struct qms_stream_callbacks old = {.size =
+                                           offsetof(struct qms_stream_callbacks, on_skipped)};
+
+    settle(f);
+    all = w->st->cb;
+    all.size = sizeof(all);
+    assert_int_equal(qms_stream_set_callbacks(w->st, &old, w), QMS_OK);
+    skips(p, "3");
+    settle(f);
+    skips(p, "4");
+    settle(f);
+    assert_string_equal(w->log, "");
+    assert_int_equal(skipped_in_all(w->st), 7);
+    assert_int_equal(qms_stream_set_callbacks(w->st, &all, w), QMS_OK);
+    settle(f);
+    assert_string_equal(w->log, "K");
+    assert_int_equal(w->skipped, 7);
+    assert_int_equal(qms_stream_set_callbacks(w->st, &all, w), QMS_OK);
+    settle(f);
+    assert_string_equal(w->log, "K");
+}
+
+static void release_it(struct watch *w)
+{
+    qms_stream_release(w->st);
+    w->st = NULL;
+}
+
+static void on_skipped_may_release(void **state)
+{
+    struct fixture *f = *state;
+    struct peer_stream *p = framed(f);
+    struct watch *w = &f->accepted;
+
+    settle(f);
+    w->act_on = 'K';
+    w->act = release_it;
+    skips(p, "2");
+    peer_writes(p, "\x03one", false);
+    settle(f);
+    assert_string_equal(w->log, "K");
+    assert_int_equal(p->result, QMS_CODE_REJECTED);
+}
+
 static void figures_of_a_stream_add_up(void **state)
 {
     struct fixture *f = *state;
@@ -630,6 +725,9 @@ int main(void)
         QMS_TEST(a_lent_blob_comes_back_when_it_is_acknowledged),
         QMS_TEST(a_lent_blob_comes_back_once_when_the_stream_is_reset),
         QMS_TEST(priorities_of_living_streams_reach_the_other_side),
+        QMS_TEST(messages_that_were_left_out_are_told),
+        QMS_TEST(messages_left_out_without_a_callback_are_told_to_a_later_one),
+        QMS_TEST(on_skipped_may_release),
         QMS_TEST(figures_of_a_stream_add_up),
         QMS_TEST(a_thousand_streams_open_in_one_burst),
     };

@@ -101,7 +101,8 @@ export interface StreamPriority {
   readonly reverse: number;
 }
 
-/** Figures by name, such as bytes_written or blocked_priority_us. */
+/** Figures by name, such as bytes_written or blocked_priority_us; messages_skipped counts what the
+ * broker left out of a framed stream to a topic because this subscriber was slow. */
 export type Figures = Readonly<Record<string, number>>;
 
 export interface Stream {

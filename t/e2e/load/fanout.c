@@ -50,6 +50,8 @@ struct fanout {
     uint64_t count, joined, streams;
     uint64_t have; /* fast ones that have the newest message */
     bool all_joined, all_have, all_streams, measuring, over;
+    uint64_t skipped; /* messages, as the slow one was told */
+    bool told;
     double *samples; /* ms, of the round */
     size_t sample_count;
 };
@@ -128,6 +130,18 @@ static void on_readable(struct qms_stream *st, void *arg)
     }
 }
 
+static void on_skipped(struct qms_stream *st, void *arg, uint64_t messages)
+{
+    struct flow *w = arg;
+
+    (void)st;
+    if (!is_slow(w->sub)) {
+        load_fail(w->sub->f->load, "subscriber %u lost messages", w->sub->number);
+    }
+    w->sub->f->skipped += messages;
+    w->sub->f->told = true;
+}
+
 static void on_stream_closed(struct qms_stream *st, void *arg, qms_err err)
 {
     struct flow *w = arg;
@@ -142,8 +156,10 @@ static void on_stream_closed(struct qms_stream *st, void *arg, qms_err err)
 
 static void on_stream(struct qms_connection *c, void *arg, struct qms_stream *st)
 {
-    static const struct qms_stream_callbacks callbacks = {
-        .size = sizeof(callbacks), .on_readable = on_readable, .on_closed = on_stream_closed};
+    static const struct qms_stream_callbacks callbacks = {.size = sizeof(callbacks),
+                                                          .on_readable = on_readable,
+                                                          .on_closed = on_stream_closed,
+                                                          .on_skipped = on_skipped};
     struct sub *s = arg;
     struct qms_bytes topic = qms_stream_target(st);
     struct flow *w = &s->flows[topic.len > 4 && topic.data[4] == 'c' ? CALM : SLOW];
@@ -257,11 +273,23 @@ static void report(const struct fanout *f, double calm, double slow, double rati
             missed += f->written[t] - f->subs[i].flows[t].messages;
         }
     }
-    printf("{\"subscribers\": %llu, \"messages\": %llu, \"missed_by_others\": %llu, "
-           "\"calm_p99_ms\": %.2f, \"slow_p99_ms\": %.2f, \"ratio\": %.3f}\n",
-           (unsigned long long)f->count, (unsigned long long)(f->written[0] + f->written[1]),
-           (unsigned long long)missed, calm, slow, ratio);
+    printf(
+        "{\"subscribers\": %llu, \"messages\": %llu, \"missed_by_others\": %llu, "
+        "\"skipped\": %llu, \"calm_p99_ms\": %.2f, \"slow_p99_ms\": %.2f, \"ratio\": %.3f}\n",
+        (unsigned long long)f->count, (unsigned long long)(f->written[0] + f->written[1]),
+        (unsigned long long)missed, (unsigned long long)f->skipped, calm, slow, ratio);
     fflush(stdout);
+}
+
+/* Behind the last message it cannot wait for one that fits: the slow one is told at once. */
+static void end_slow(struct fanout *f)
+{
+    f->over = true;  /* streams end from here on */
+    f->told = false; /* of those from before its window was full */
+    if (qms_stream_finish(f->out[SLOW]) != QMS_OK) {
+        load_fail(f->load, "the stream cannot be ended");
+    }
+    (void)load_run(f->load, &f->told, 60);
 }
 
 static void run_rounds(struct fanout *f, uint64_t pairs)
@@ -276,6 +304,9 @@ static void run_rounds(struct fanout *f, uint64_t pairs)
         calm[n] = run_round(f, CALM);
         slow[n] = run_round(f, SLOW);
         ratio[n] = slow[n] / calm[n];
+    }
+    if (!f->load->failed) {
+        end_slow(f);
     }
     if (!f->load->failed) {
         report(f, quantile(calm, n, 0.5), quantile(slow, n, 0.5), quantile(ratio, n, 0.5));

@@ -48,6 +48,7 @@ int load_datagrams(struct load *l, uint64_t count, uint64_t size);
 int load_slow(struct load *l, uint64_t others, uint64_t size);
 int load_crowd(struct load *l, uint64_t agents, uint64_t streams);
 int load_fanout(struct load *l, uint64_t subscribers, uint64_t pairs);
+int load_framed(struct load *l, uint64_t count, uint64_t size);
 int load_group(struct load *l, uint64_t requests, uint64_t pause_ms);
 int load_mesh(struct load *l, uint64_t count, uint64_t size);
 int load_priority(struct load *l, uint64_t bulk, uint64_t urgent_priority);

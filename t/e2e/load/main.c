@@ -16,6 +16,7 @@ static const struct {
     {"priority", load_priority},   /* BULK PRIORITY */
     {"crowd", load_crowd},         /* AGENTS STREAMS; killed by its caller */
     {"fanout", load_fanout},       /* SUBSCRIBERS PAIRS of rounds */
+    {"framed", load_framed},       /* COUNT SIZE of messages, at most 16384 */
     {"group", load_group},         /* REQUESTS MILLISECONDS between them, at least */
     {"mesh", load_mesh},           /* AGENTS SIZE; 0: until standard input ends */
 };
