@@ -192,7 +192,7 @@ static enum qms_verdict step(const struct qms_chain *c, const struct qms_server_
         return QMS_REJECT;
     }
     const struct qms_module *m = c->modules[at->asked];
-    if (at->failed && m->on_hello_cancel != NULL) {
+    if (all && at->failed && m->on_hello_cancel != NULL) {
         return QMS_PASS; /* nobody else is troubled with a credential that is bad already */
     }
     enum qms_verdict v = ask(c, server, at->asked, peer, peer_data, cred, now, &at->auth, &why);
@@ -202,12 +202,15 @@ static enum qms_verdict step(const struct qms_chain *c, const struct qms_server_
     }
     if (v == QMS_REJECT) {
         fail(at, why.label != NULL ? why.label : m->name);
+        if (!all) {
+            at->auth = (struct qms_chain_auth){.refused_by_authenticator = true};
+        }
     } else if (v != QMS_ACCEPT && all) {
         fail(at, cred->scheme == 0 ? "no_credential" : "not_recognized");
     }
-    /* With `all` everybody is asked whatever the others say: how long it takes tells nothing.
-     */
-    return all ? QMS_PASS : v;
+    /* Only the first ACCEPT of `any` ends it.  Who rejects does not: another may know the
+     * credential, and how long it takes tells nothing. */
+    return v == QMS_ACCEPT && !all ? v : QMS_PASS;
 }
 
 enum qms_verdict qms_chain_hello(const struct qms_chain *c,
