@@ -111,7 +111,8 @@ everywhere('datagrams arrive up to the largest', 'datagrams', (got, id) => {
 
 everywhere('an urgent stream overtakes those opened before it, and with equal priorities does not', 'priority', (got) => {
   console.log(`# complete after ${(100 * got.first).toFixed(0)} % of all bytes, ${(100 * got.equal).toFixed(0)} % with equal priorities`);
-  if (!(got.first < 0.8 && got.equal > 1.2 * got.first)) throw new Error(JSON.stringify(got));
+  // Firefox takes bytes before it sends them, and what it has taken goes in its own order.
+  if (!(got.first < (FIREFOX ? 0.9 : 0.7) && got.equal > 0.93)) throw new Error(JSON.stringify(got));
 });
 
 everywhere('a reader that stops holds its writer, and memory does not grow', 'backpressure', (got) => {
