@@ -12,12 +12,12 @@
 #include <quicms/version.h>
 
 #include "base/clock.h"
-#include "core/cert.h"
-#include "core/dynamic.h"
-#include "core/logs.h"
-#include "core/master.h"
-#include "core/pidfile.h"
-#include "core/reload_answer.h"
+#include "core/conf/dynamic.h"
+#include "core/conf/logs.h"
+#include "core/process/cert.h"
+#include "core/process/master.h"
+#include "core/process/pidfile.h"
+#include "core/process/reload_answer.h"
 #include "h3/h3.h"
 #include "link/carrier_quic.h"
 #include "link/identity.h"

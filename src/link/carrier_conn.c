@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "core/debug.h"
+#include "core/conf/debug.h"
 #include "link/carrier_i.h"
 
 #define H3_NO_ERROR 0x100

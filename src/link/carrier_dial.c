@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "core/diag.h"
+#include "core/conf/diag.h"
 #include "link/carrier_i.h"
 #include "quic/tls.h"
 

@@ -4,7 +4,8 @@
 #define QMS_LINK_CARRIER_I_H
 
 #include "base/list.h"
-#include "core/carrier.h"
+#include "core/broker/broker.h"
+#include "core/conf/carrier.h"
 #include "h3/h3.h"
 #include "quic/endpoint.h"
 

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "core/zone.h"
+#include "core/conf/zone.h"
 #include "link/carrier_i.h"
 #include "quic/replay.h"
 #include "quic/tls.h"

@@ -3,7 +3,7 @@
 #ifndef QMS_LINK_CARRIER_QUIC_H
 #define QMS_LINK_CARRIER_QUIC_H
 
-#include "core/carrier.h"
+#include "core/conf/carrier.h"
 
 extern const struct qms_carrier_ops qms_carrier_quic;
 

@@ -3,7 +3,7 @@
 #ifndef QMS_LINK_IDENTITY_H
 #define QMS_LINK_IDENTITY_H
 
-#include "core/conf.h"
+#include "core/conf/conf.h"
 
 extern const struct qms_identity_ops qms_identity_gnutls;
 

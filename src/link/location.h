@@ -4,7 +4,7 @@
 #ifndef QMS_LINK_LOCATION_H
 #define QMS_LINK_LOCATION_H
 
-#include "core/conf.h"
+#include "core/conf/conf.h"
 
 /** The root of the longest location that begins the path, percent-escapes decoded; -1: none. */
 int qms_location_root(const struct qms_server_conf *server, struct qms_bytes path);

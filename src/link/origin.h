@@ -4,7 +4,7 @@
 #ifndef QMS_LINK_ORIGIN_H
 #define QMS_LINK_ORIGIN_H
 
-#include "core/conf.h"
+#include "core/conf/conf.h"
 
 /** `authority`: what the client says it connects to.  `loopback`: the connection came in on a
  * loopback address.  No Origin at all is no browser and passes. */

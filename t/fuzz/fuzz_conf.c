@@ -4,8 +4,8 @@
  * with its place. */
 #include <string.h>
 
-#include "core/conf_files.h"
-#include "core/conf_pack.h"
+#include "core/conf/files.h"
+#include "core/conf/pack.h"
 #include "fuzz.h"
 #include "modules/table.h"
 

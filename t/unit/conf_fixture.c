@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/conf_files.h"
+#include "core/conf/files.h"
 #include "qms_test.h"
 
 int fake_freed;
@@ -125,7 +125,7 @@ void conf_fixture_fini(struct conf_fixture *f)
     f->conf = NULL;
 }
 
-/* The documented record form of core/conf_pack.c. */
+/* The documented record form of core/conf/pack.c. */
 static void record(struct conf_fixture *f, uint8_t kind, const char *name, const void *data,
                    size_t len)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Configurations out of texts in memory, with two small modules, for the tests of core/conf*.
+/* Configurations out of texts in memory, with two small modules, for the tests of core/conf.
  */
 #ifndef QMS_T_CONF_FIXTURE_H
 #define QMS_T_CONF_FIXTURE_H
 
-#include "core/conf.h"
+#include "core/conf/conf.h"
 
 /* The module "fake": token FILE (a path whose content is read by conf_load), level, note. */
 struct fake_conf {

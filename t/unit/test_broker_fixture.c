@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "core/conf_files.h"
+#include "core/conf/files.h"
 #include "qms_test.h"
 
 #define START (1000 * QMS_SECOND)

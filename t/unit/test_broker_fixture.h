@@ -7,8 +7,8 @@
 #define QMS_TEST_BROKER_FIXTURE_H
 
 #include "base/list.h"
-#include "core/broker.h"
-#include "core/broker_state.h"
+#include "core/broker/broker.h"
+#include "core/broker/broker_state.h"
 #include "fake_link.h"
 #include "proto/session.h"
 

@@ -7,8 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core/mesh.h"
-#include "core/rooms.h"
+#include "core/broker/rooms.h"
+#include "core/shared/mesh.h"
 #include "qms_test.h"
 #include "test_broker_fixture.h"
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/peer.h"
+#include "core/broker/peer.h"
 #include "fake_link_i.h"
 #include "qms_test.h"
 #include "test_broker_fixture.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "core/rooms.h"
+#include "core/broker/rooms.h"
 #include "qms_test.h"
 #include "test_broker_fixture.h"
 

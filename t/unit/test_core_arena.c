@@ -9,8 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/payload.h"
-#include "core/ring.h"
+#include "core/shared/payload.h"
+#include "core/shared/ring.h"
 #include "qms_test.h"
 
 struct fixture {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/backoff.h"
+#include "core/shared/backoff.h"
 #include "qms_test.h"
 
 #define SIZE 65536

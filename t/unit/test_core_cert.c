@@ -9,9 +9,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/cert.h"
-#include "core/cert_store.h"
-#include "core/http_i.h"
+#include "core/http/http_i.h"
+#include "core/process/cert.h"
+#include "core/process/cert_store.h"
 #include "qms_test.h"
 
 #define HOUR 3600

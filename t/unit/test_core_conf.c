@@ -8,8 +8,8 @@
 
 #include "base/mem.h"
 #include "conf_fixture.h"
-#include "core/conf_pack.h"
-#include "core/conf_restart.h"
+#include "core/conf/pack.h"
+#include "core/conf/restart.h"
 #include "qms_test.h"
 
 static void defaults_hold_where_nothing_is_written(void **state)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/conf_table.h"
+#include "core/conf/table.h"
 #include "modules/table.h"
 #include "qms_test.h"
 

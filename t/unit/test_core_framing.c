@@ -2,7 +2,7 @@
 /* Message boundaries are the same however the stream is cut. */
 #include <string.h>
 
-#include "core/framing.h"
+#include "core/broker/framing.h"
 #include "qms_test.h"
 
 static int setup(void **state)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/hold.h"
+#include "core/broker/hold.h"
 #include "qms_test.h"
 
 #define MS QMS_MILLISECOND

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/conf_value.h"
-#include "core/lex.h"
+#include "core/conf/lex.h"
+#include "core/conf/value.h"
 #include "qms_test.h"
 
 struct fixture {

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core/mesh.h"
+#include "core/shared/mesh.h"
 #include "qms_test.h"
 
 struct side {

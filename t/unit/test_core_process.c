@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "core/pidfile.h"
-#include "core/reload_answer.h"
-#include "core/worker_channel.h"
+#include "core/process/pidfile.h"
+#include "core/process/reload_answer.h"
+#include "core/process/worker_channel.h"
 #include "qms_test.h"
 
 struct fixture {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/ring.h"
+#include "core/shared/ring.h"
 #include "qms_test.h"
 
 struct fixture {

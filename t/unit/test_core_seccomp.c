@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/seccomp.h"
+#include "core/process/seccomp.h"
 #include "qms_test.h"
 
 #if defined(__SANITIZE_ADDRESS__)

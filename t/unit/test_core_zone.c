@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "conf_fixture.h"
-#include "core/zone.h"
+#include "core/conf/zone.h"
 #include "qms_test.h"
 
 /* Each call is one reading of the same text. */

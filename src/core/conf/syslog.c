@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* The socket is not connected: a server that was restarted is found by its address again, and
+ * nothing has to be opened for that. */
+#include "core/conf/syslog.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "core/conf/diag.h"
+
+#define PREFIX      "syslog:"
+#define MESSAGE_MAX 8192
+#define TAG_MAX     32 /* RFC 3164 section 4.1.3 */
+#define HOST_MAX    64
+
+struct qms_syslog {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_un un;
+    } to;
+    socklen_t to_len;
+    unsigned facility, severity;
+    char tag[TAG_MAX + 1], host[HOST_MAX + 1];
+};
+
+static const char *const facilities[] = {
+    "kern",   "user",     "mail",   "daemon", "auth",   "syslog", "lpr",   "news",   "uucp",
+    "cron",   "authpriv", "ftp",    "ntp",    "audit",  "alert",  "cron2", "local0", "local1",
+    "local2", "local3",   "local4", "local5", "local6", "local7", NULL};
+static const char *const severities[] = {"emerg",  "alert", "crit",  "error", "warn",
+                                         "notice", "info",  "debug", NULL};
+
+bool qms_syslog_is(const char *target)
+{
+    return strncmp(target, PREFIX, strlen(PREFIX)) == 0;
+}
+
+static qms_err wrong(struct qms_diag *diag, const char *what, const char *value,
+                     const char *expected)
+{
+    qms_diag_error(diag, "\"%s\" is not valid for the %s of a syslog server; it takes %s.",
+                   value, what, expected);
+    return QMS_E_CONFIG;
+}
+
+static qms_err set_unix(struct qms_syslog *s, const char *path, struct qms_diag *diag)
+{
+    if (path[0] != '/' || strlen(path) >= sizeof(s->to.un.sun_path)) {
+        return wrong(diag, "server", path, "an absolute path of at most 107 bytes after unix:");
+    }
+    s->to.un.sun_family = AF_UNIX;
+    (void)snprintf(s->to.un.sun_path, sizeof(s->to.un.sun_path), "%s", path);
+    s->to_len = sizeof(s->to.un);
+    return QMS_OK;
+}
+
+/* Splits "1.2.3.4:514", "[::1]:514", "::1"; the port is 514 where none is written, 0 where it
+ * is no port. */
+static unsigned split_port(char *host)
+{
+    char *colon = strrchr(host, ':'), *end = NULL;
+    bool bracket = host[0] == '[';
+    char *close = bracket ? strchr(host, ']') : NULL;
+    unsigned long port = 514;
+
+    if (colon != NULL &&
+        (bracket ? colon == (close != NULL ? close + 1 : NULL) : strchr(host, ':') == colon)) {
+        port = strtoul(colon + 1, &end, 10);
+        port = end == colon + 1 || *end != '\0' || port > 65535 ? 0 : port;
+        *colon = '\0';
+    }
+    if (close != NULL && close[1] == '\0') {
+        *close = '\0';
+        memmove(host, host + 1, strlen(host));
+    }
+    return (unsigned)port;
+}
+
+static qms_err set_server(struct qms_syslog *s, const char *value, struct qms_diag *diag)
+{
+    char host[INET6_ADDRSTRLEN + 12];
+
+    if (strncmp(value, "unix:", 5) == 0) {
+        return set_unix(s, value + 5, diag);
+    }
+    if (strlen(value) < sizeof(host)) {
+        (void)snprintf(host, sizeof(host), "%s", value);
+        in_port_t port = htons((uint16_t)split_port(host));
+        if (port != 0 && inet_pton(AF_INET, host, &s->to.in.sin_addr) == 1) {
+            s->to.in.sin_family = AF_INET;
+            s->to.in.sin_port = port;
+            s->to_len = sizeof(s->to.in);
+        } else if (port != 0 && inet_pton(AF_INET6, host, &s->to.in6.sin6_addr) == 1) {
+            s->to.in6.sin6_family = AF_INET6;
+            s->to.in6.sin6_port = port;
+            s->to_len = sizeof(s->to.in6);
+        }
+    }
+    return s->to_len > 0
+               ? QMS_OK
+               : wrong(diag, "server", value, "a numeric ADDRESS[:PORT] or unix:PATH");
+}
+
+static qms_err set_word(const char *const *words, const char *what, const char *expected,
+                        const char *value, unsigned *out, struct qms_diag *diag)
+{
+    for (unsigned i = 0; words[i] != NULL; i++) {
+        if (strcmp(words[i], value) == 0) {
+            *out = i;
+            return QMS_OK;
+        }
+    }
+    return wrong(diag, what, value, expected);
+}
+
+static qms_err set_tag(struct qms_syslog *s, const char *value, struct qms_diag *diag)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+
+    if (value[0] == '\0' || strlen(value) > TAG_MAX || value[strspn(value, allowed)] != '\0') {
+        return wrong(diag, "tag", value, "1 to 32 letters, digits and \"_\"");
+    }
+    (void)snprintf(s->tag, sizeof(s->tag), "%s", value);
+    return QMS_OK;
+}
+
+static qms_err set(struct qms_syslog *s, char *word, struct qms_diag *diag)
+{
+    char *value = strchr(word, '=');
+
+    if (strcmp(word, "nohostname") == 0) {
+        s->host[0] = '\0';
+        return QMS_OK;
+    }
+    if (value != NULL) {
+        *value++ = '\0';
+        if (strcmp(word, "server") == 0) {
+            return set_server(s, value, diag);
+        }
+        if (strcmp(word, "facility") == 0) {
+            return set_word(facilities, word, "a facility such as daemon or local0 to local7",
+                            value, &s->facility, diag);
+        }
+        if (strcmp(word, "severity") == 0) {
+            return set_word(severities, word,
+                            "emerg, alert, crit, error, warn, notice, info or debug", value,
+                            &s->severity, diag);
+        }
+        if (strcmp(word, "tag") == 0) {
+            return set_tag(s, value, diag);
+        }
+    }
+    qms_diag_error(diag,
+                   "Unknown part \"%s\" of a syslog server; it has server=, facility=, "
+                   "severity=, tag= and nohostname.",
+                   word);
+    return QMS_E_CONFIG;
+}
+
+qms_err qms_syslog_parse(struct qms_arena *arena, const char *target,
+                         const struct qms_syslog **out, struct qms_diag *diag)
+{
+    struct qms_syslog *s = qms_arena_alloc(arena, sizeof(*s));
+    char *words =
+        qms_arena_strndup(arena, target + strlen(PREFIX), strlen(target + strlen(PREFIX)));
+    char *save = NULL;
+    qms_err err = QMS_OK;
+
+    if (s == NULL || words == NULL) {
+        return qms_diag_nomem(diag);
+    }
+    s->facility = 23;
+    s->severity = 6;
+    (void)snprintf(s->tag, sizeof(s->tag), "quicms");
+    if (gethostname(s->host, sizeof(s->host)) != 0) {
+        s->host[0] = '\0';
+    }
+    s->host[HOST_MAX] = '\0';
+    for (char *w = strtok_r(words, ",", &save); err == QMS_OK && w != NULL;
+         w = strtok_r(NULL, ",", &save)) {
+        err = set(s, w, diag);
+    }
+    if (err == QMS_OK && s->to_len == 0) {
+        qms_diag_error(diag,
+                       "A syslog server needs server=ADDRESS[:PORT] or server=unix:PATH.");
+        err = QMS_E_CONFIG;
+    }
+    *out = s;
+    return err;
+}
+
+int qms_syslog_open(const struct qms_syslog *s)
+{
+    return socket(s->to.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+/* "<190>Nov 28 04:00:00 host tag: " */
+static size_t put_head(const struct qms_syslog *s, char *out, size_t cap)
+{
+    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t now = (time_t)qms_clock_wall();
+    struct tm tm;
+
+    localtime_r(&now, &tm);
+    int n =
+        snprintf(out, cap, "<%u>%s %2d %02d:%02d:%02d %s%s%s: ", s->facility * 8 + s->severity,
+                 months[tm.tm_mon], tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, s->host,
+                 s->host[0] != '\0' ? " " : "", s->tag);
+    return n > 0 && (size_t)n < cap ? (size_t)n : 0;
+}
+
+bool qms_syslog_send(const struct qms_syslog *s, int fd, struct qms_bytes line)
+{
+    char message[MESSAGE_MAX];
+    size_t head = put_head(s, message, sizeof(message)), len = line.len;
+    size_t room = sizeof(message) - head;
+
+    len -= len > 0 && line.data[len - 1] == '\n';
+    len = len < room ? len : room;
+    if (len > 0) {
+        memcpy(message + head, line.data, len);
+    }
+    struct iovec iov = {.iov_base = message, .iov_len = head + len};
+    struct msghdr m = {.msg_name = (void *)(uintptr_t)&s->to,
+                       .msg_namelen = s->to_len,
+                       .msg_iov = &iov,
+                       .msg_iovlen = 1};
+    return fd >= 0 && sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+}
