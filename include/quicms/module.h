@@ -123,6 +123,11 @@ struct qms_credential {
     uint64_t scheme;           /* 0 none, 1 token, 2 JWT, 3 client certificate (wire.md 5) */
     struct qms_bytes bytes;    /* the token */
     struct qms_bytes agent_id; /* the id asked for; empty: the broker assigns */
+    /* With `auth all`: another authenticator has refused it, so it is refused whatever this one
+     * says.  It is asked all the same, and must take the time that it takes for any other: how
+     * long a refusal takes would tell who refused.  So nothing that is remembered of good
+     * credentials may answer for it, and nothing that is remembered of it for good ones. */
+    bool refused;
 };
 
 /** A token bucket that a credential grants. */
@@ -188,7 +193,8 @@ struct qms_module {
      */
     bool authenticator;
     /** HELLO, and AUTH on a living connection.  An authenticator answers ACCEPT (credential is
-     * good for this agent id, *grant filled), PASS (not its kind of credential) or REJECT. */
+     * good for this agent id, *grant filled), PASS (not its kind of credential), REJECT or
+     * LATER. */
     enum qms_verdict (*on_hello)(void *peer_data, const void *conf, struct qms_peer *peer,
                                  const struct qms_credential *cred, qms_time now,
                                  struct qms_grant *grant, struct qms_refusal *why);

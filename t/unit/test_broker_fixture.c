@@ -222,6 +222,7 @@ static enum qms_verdict slow_hello(void *peer_data, const void *conf, struct qms
         return QMS_PASS;
     }
     probe.slow_asked++;
+    probe.slow_refused = cred->refused;
     if (probe.slow == QMS_LATER) {
         probe.slow_peer = peer;
         return QMS_LATER;

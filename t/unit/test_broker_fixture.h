@@ -82,6 +82,7 @@ struct probe {
     enum qms_verdict slow; /* what auth_slow says */
     struct qms_peer *slow_peer;
     int slow_asked, slow_cancels;
+    bool slow_refused;   /* what it was told of the credential last */
     uint8_t reject_byte; /* on_data refuses payload with it; 0: none */
     int fins;            /* ends of data that on_data saw */
     bool reject_open, reject_datagram, reject_reload, reject_connect, reject_watch;

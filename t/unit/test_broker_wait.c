@@ -3,15 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/conf/diag.h"
+#include "core/conf/zone.h"
 #include "qms_test.h"
 #include "test_broker_fixture.h"
 
 static int start(void **state, const char *quic, const char *server)
 {
     struct broker_fixture *f = calloc(1, sizeof(*f));
+    struct qms_diag diag = {0};
 
     assert_non_null(f);
     fixture_start(f, quic, server);
+    assert_int_equal(qms_zones_give(f->conf, NULL, &diag), QMS_OK); /* for the back-off */
     probe.slow = QMS_LATER;
     *state = f;
     return 0;
@@ -30,6 +34,16 @@ static int setup_any(void **state)
 static int setup_all(void **state)
 {
     return start(state, NULL, "auth all key slow;");
+}
+
+static int setup_all_late_first(void **state)
+{
+    return start(state, NULL, "auth all slow key;");
+}
+
+static int setup_all_few(void **state)
+{
+    return start(state, "max_half_open 1;", "auth all key slow;");
 }
 
 static int setup_few(void **state)
@@ -127,17 +141,89 @@ static void with_any_the_rest_is_asked_when_it_passes(void **state)
     assert_int_equal(failures(f, "bad_key"), 1);
 }
 
-static void with_all_nobody_is_asked_about_what_is_bad_already(void **state)
+/* Whoever refuses: the same questions are asked, and the answer comes with the last one. */
+static void with_all_refusals_take_the_same_way(void **state)
 {
     struct broker_fixture *f = *state;
-    struct agent *a = agent_connect(f, "alice", "evil");
+    const char *const tokens[] = {"evil", "evil", "good", "good"};
+    const enum qms_verdict said[] = {QMS_ACCEPT, QMS_REJECT, QMS_REJECT, QMS_ACCEPT};
+    struct agent *a[4];
 
-    assert_int_equal(a->refused, QMS_CODE_UNAUTHENTICATED);
+    for (int i = 0; i < 4; i++) {
+        probe.slow = QMS_LATER;
+        a[i] = agent_connect(f, "alice", tokens[i]);
+        assert_int_equal(probe.slow_asked, 2 * i + 1);
+        assert_int_equal(a[i]->refused, -1);
+        assert_int_equal(probe.slow_refused, i < 2);
+        decide(f, said[i]);
+        assert_int_equal(probe.slow_asked, 2 * i + 2);
+        assert_int_equal(a[i]->refused, i < 3 ? QMS_CODE_UNAUTHENTICATED : -1);
+    }
+    assert_true(a[3]->welcomed);
+    assert_string_equal(a[0]->close_reason, a[1]->close_reason);
+    assert_string_equal(a[0]->close_reason, a[2]->close_reason);
+    assert_int_equal(failures(f, "bad_key"), 2); /* the first that has refused counts */
+    assert_int_equal(failures(f, "bad_slow"), 1);
+    assert_int_equal(probe.slow_cancels, 0);
+}
+
+static void nobody_is_asked_of_an_agent_without_a_credential(void **state)
+{
+    struct broker_fixture *f = *state;
+
+    assert_int_equal(agent_connect(f, "alice", NULL)->refused, QMS_CODE_UNAUTHENTICATED);
     assert_int_equal(probe.slow_asked, 0);
-    a = agent_connect(f, "alice", "good");
-    assert_int_equal(probe.slow_asked, 1);
+    assert_int_equal(failures(f, "no_credential"), 1);
+}
+
+static int refused_before_the_back_off(struct broker_fixture *f, const char *token)
+{
+    int count = 0;
+    struct agent *a;
+
+    do {
+        probe.slow = QMS_LATER;
+        a = agent_connect(f, "alice", token);
+        if (a->refused == -1) {
+            advance(f, 5100 * QMS_MILLISECOND); /* longer than there is for HELLO */
+        }
+    } while (a->refused == QMS_CODE_UNAUTHENTICATED && count++ < 30);
+    assert_int_equal(a->refused, QMS_CODE_RATE_LIMITED);
+    return count;
+}
+
+/* A service that never answers makes no difference either. */
+static void with_all_an_answer_that_does_not_come_tells_nothing(void **state)
+{
+    struct broker_fixture *f = *state;
+
+    assert_int_equal(refused_before_the_back_off(f, "evil"), 21);
+    assert_int_equal(failures(f, "bad_key"), 21);
+    assert_int_equal(failures(f, "timeout"), 0);
+    advance(f, 1200 * QMS_SECOND);
+    assert_int_equal(refused_before_the_back_off(f, "good"), 21);
+    assert_int_equal(failures(f, "timeout"), 21);
+    assert_int_equal(probe.slow_cancels, 42);
+}
+
+/* Who finds no place to wait has learned nothing, and nothing is held against it. */
+static void with_all_no_place_to_wait_tells_nothing(void **state)
+{
+    struct broker_fixture *f = *state;
+    struct agent *first = agent_connect(f, "alice", "good");
+    struct qms_peer *peer = probe.slow_peer;
+
+    for (int i = 0; i < 30; i++) {
+        struct agent *good = agent_connect(f, "bob", "good");
+        struct agent *evil = agent_connect(f, "bob", "evil");
+        assert_int_equal(good->refused, QMS_CODE_BUSY);
+        assert_int_equal(evil->refused, QMS_CODE_BUSY);
+        assert_string_equal(good->close_reason, evil->close_reason);
+    }
+    assert_int_equal(failures(f, "too_many_waiting"), 60);
+    probe.slow_peer = peer;
     decide(f, QMS_ACCEPT);
-    assert_true(a->welcomed);
+    assert_true(first->welcomed);
 }
 
 static void those_who_wait_are_bounded(void **state)
@@ -219,6 +305,29 @@ static void a_token_of_its_own_authenticates_one_stream(void **state)
     assert_true(probe.slow_cancels > 0);
 }
 
+/* What is asked elsewhere is not known in time, whoever else has refused. */
+static void with_all_a_stream_learns_nothing_of_its_token(void **state)
+{
+    struct broker_fixture *f = *state;
+    struct agent *a = agent_connect(f, "alice", "good");
+
+    decide(f, QMS_ACCEPT);
+    assert_true(a->welcomed);
+    probe.slow = QMS_LATER;
+    for (int i = 0; i < 60; i++) {
+        struct stream *st = open_with_token(a, i % 2 == 0 ? "evil" : "good");
+        settle(f);
+        assert_int_equal(st->result, QMS_CODE_UNAUTHENTICATED);
+    }
+    assert_int_equal(failures(f, "bad_key"), 30);
+    assert_int_equal(failures(f, "asked_elsewhere"), 30);
+    assert_int_equal(failures(f, "backoff"), 0);
+    probe.slow = QMS_ACCEPT;
+    struct stream *good = open_with_token(a, "good");
+    settle(f);
+    assert_int_equal(good->result, QMS_CODE_OK);
+}
+
 static void a_reload_begins_anew(void **state)
 {
     struct broker_fixture *f = *state;
@@ -243,7 +352,13 @@ int main(void)
         QMS_TEST(waiting_ends_after_the_time_for_hello),
         QMS_TEST(an_agent_that_leaves_cancels_the_question),
         WITH(with_any_the_rest_is_asked_when_it_passes, setup_any),
-        WITH(with_all_nobody_is_asked_about_what_is_bad_already, setup_all),
+        WITH(with_all_refusals_take_the_same_way, setup_all),
+        cmocka_unit_test_setup_teardown(with_all_refusals_take_the_same_way,
+                                        setup_all_late_first, teardown),
+        WITH(nobody_is_asked_of_an_agent_without_a_credential, setup_all),
+        WITH(with_all_an_answer_that_does_not_come_tells_nothing, setup_all),
+        WITH(with_all_no_place_to_wait_tells_nothing, setup_all_few),
+        WITH(with_all_a_stream_learns_nothing_of_its_token, setup_all),
         WITH(those_who_wait_are_bounded, setup_few),
         QMS_TEST(auth_waits_too),
         WITH(a_token_of_its_own_authenticates_one_stream, setup_any),

@@ -115,7 +115,8 @@ bool __wrap_qms_sig_verify(const struct qms_sig_key *key, struct qms_bytes text,
 static enum qms_verdict show(struct fixture *f, uint64_t scheme, const char *id,
                              const char *token)
 {
-    struct qms_credential cred = {scheme, bytes(token), bytes(id)};
+    struct qms_credential cred = {
+        .scheme = scheme, .bytes = bytes(token), .agent_id = bytes(id)};
 
     f->grant = (struct qms_grant){0};
     f->why = (struct qms_refusal){0};

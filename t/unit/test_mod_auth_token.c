@@ -101,7 +101,7 @@ static int teardown(void **state)
 
 static enum qms_verdict hello(struct fixture *f, const char *id, const char *token)
 {
-    struct qms_credential cred = {1, bytes(token), bytes(id)};
+    struct qms_credential cred = {.scheme = 1, .bytes = bytes(token), .agent_id = bytes(id)};
 
     f->grant = (struct qms_grant){0};
     f->why = (struct qms_refusal){0};
@@ -155,7 +155,9 @@ static void good_token_is_accepted_with_its_scopes(void **state)
 static void other_schemes_are_left_to_others(void **state)
 {
     struct fixture *f = *state;
-    struct qms_credential jwt = {2, bytes("test"), bytes("alice")}, none = {0};
+    struct qms_credential none = {0}, jwt = {.scheme = 2,
+                                             .bytes = bytes("test"),
+                                             .agent_id = bytes("alice")};
 
     assert_int_equal(load(f, "alice " TEST " - -\n"), QMS_OK);
     assert_int_equal(M->on_hello(f->peer, f->conf, NULL, &jwt, 0, &f->grant, &f->why),

@@ -176,6 +176,27 @@ static void fail(struct qms_chain_hello *at, const char *label)
     }
 }
 
+/* With `all` the list is gone through twice, so that those who answer at once are asked before
+ * those who may answer later: these are asked last, and about every credential, with the word
+ * that it is bad already.  Were they spared, the time of a refusal would tell that it came from
+ * another, and the guesser of two secrets could guess one at a time. */
+struct turn {
+    size_t place;
+    bool late;
+};
+
+static struct turn turn_of(const struct qms_server_conf *server, size_t next)
+{
+    return (struct turn){next % server->auth_count, next >= server->auth_count};
+}
+
+static size_t turns(const struct qms_server_conf *server)
+{
+    return server->auth_count * (server->auth_mode == QMS_AUTH_MODE_OFF   ? 0
+                                 : server->auth_mode == QMS_AUTH_MODE_ALL ? 2
+                                                                          : 1);
+}
+
 /* One step along the list.  PASS: on to the next. */
 static enum qms_verdict step(const struct qms_chain *c, const struct qms_server_conf *server,
                              struct qms_peer *peer, uint8_t *peer_data,
@@ -183,19 +204,23 @@ static enum qms_verdict step(const struct qms_chain *c, const struct qms_server_
                              struct qms_chain_hello *at)
 {
     bool all = server->auth_mode == QMS_AUTH_MODE_ALL;
+    struct turn turn = turn_of(server, at->next);
+    struct qms_credential shown = *cred;
     struct qms_refusal why;
 
-    at->asked = index_of(c, server->auth[at->next]);
+    at->asked = index_of(c, server->auth[turn.place]);
     at->waiting = false;
     if (at->asked == c->count || c->modules[at->asked]->on_hello == NULL) {
         fail(at, "no_authenticator");
         return QMS_REJECT;
     }
     const struct qms_module *m = c->modules[at->asked];
-    if (all && at->failed && m->on_hello_cancel != NULL) {
-        return QMS_PASS; /* nobody else is troubled with a credential that is bad already */
+    if (all && turn.late != (m->on_hello_cancel != NULL)) {
+        return QMS_PASS;
     }
-    enum qms_verdict v = ask(c, server, at->asked, peer, peer_data, cred, now, &at->auth, &why);
+    shown.refused = all && at->failed;
+    enum qms_verdict v =
+        ask(c, server, at->asked, peer, peer_data, &shown, now, &at->auth, &why);
     if (v == QMS_LATER) {
         at->waiting = true;
         return v;
@@ -222,7 +247,7 @@ enum qms_verdict qms_chain_hello(const struct qms_chain *c,
         return QMS_REJECT;
     }
     at->begun = true;
-    while (server->auth_mode != QMS_AUTH_MODE_OFF && at->next < server->auth_count) {
+    while (at->next < turns(server)) {
         enum qms_verdict v = step(c, server, peer, peer_data, cred, now, at);
         if (v != QMS_PASS) {
             return v;
@@ -243,6 +268,16 @@ void qms_chain_hello_cancel(const struct qms_chain *c, struct qms_chain_hello *a
         c->modules[at->asked]->on_hello_cancel(peer_data + c->peer_at[at->asked]);
     }
     *at = (struct qms_chain_hello){0};
+}
+
+void qms_chain_hello_give_up(const struct qms_chain *c, struct qms_chain_hello *at,
+                             uint8_t *peer_data, const struct qms_refusal *why)
+{
+    const char *first = at->failed ? at->why.label : why->label;
+
+    qms_chain_hello_cancel(c, at, peer_data);
+    at->why = *why;
+    at->why.label = first;
 }
 
 bool qms_chain_still_authenticated(const struct qms_chain *c,

@@ -43,7 +43,7 @@ struct qms_chain_hello {
     bool begun;   /* those who only object were asked */
     bool failed;  /* with `all`: one has refused; the rest is asked for the time it takes */
     bool waiting; /* module `asked` answers later */
-    size_t next, asked;     /* place in the list; number of the module */
+    size_t next, asked;     /* turn (chain.c turn_of); number of the module */
     struct qms_refusal why; /* of the first that refused */
     struct qms_chain_auth auth;
 };
@@ -74,6 +74,10 @@ enum qms_verdict qms_chain_hello(const struct qms_chain *c,
 /** Back to the beginning; a module that was to answer later hears that it need not. */
 void qms_chain_hello_cancel(const struct qms_chain *c, struct qms_chain_hello *at,
                             uint8_t *peer_data);
+/** The same, and it is refused for lack of that answer: at->why is `why`, whose label stands
+ * unless an authenticator has refused already; at->auth grants nothing. */
+void qms_chain_hello_give_up(const struct qms_chain *c, struct qms_chain_hello *at,
+                             uint8_t *peer_data, const struct qms_refusal *why);
 /** Whether modules that accepted a peer once satisfy the server's `auth` list. */
 bool qms_chain_still_authenticated(const struct qms_chain *c,
                                    const struct qms_server_conf *server, uint64_t accepted);

@@ -245,8 +245,9 @@ void qms_peer_count_failure(struct qms_peer *p, const char *what,
 void qms_peer_on_hello(struct qms_session *s, const struct qms_control *hello)
 {
     struct qms_peer *p = qms_session_user(s);
-    const struct qms_hello_asked asked = {
-        .cred = {hello->u.hello.auth_scheme, hello->u.hello.auth, hello->u.hello.agent_id}};
+    const struct qms_hello_asked asked = {.cred = {.scheme = hello->u.hello.auth_scheme,
+                                                   .bytes = hello->u.hello.auth,
+                                                   .agent_id = hello->u.hello.agent_id}};
     struct qms_bytes id = asked.cred.agent_id;
 
     qms_peer_touch(p);
@@ -292,10 +293,11 @@ static void reply(struct qms_peer *p, uint64_t req, uint64_t status)
 
 void qms_peer_auth(struct qms_peer *p, const struct qms_control *msg)
 {
-    const struct qms_hello_asked asked = {
-        .is_auth = true,
-        .req = msg->u.auth.req,
-        .cred = {msg->u.auth.scheme, msg->u.auth.token, qms_str(p->id, p->id_len)}};
+    const struct qms_hello_asked asked = {.is_auth = true,
+                                          .req = msg->u.auth.req,
+                                          .cred = {.scheme = msg->u.auth.scheme,
+                                                   .bytes = msg->u.auth.token,
+                                                   .agent_id = qms_str(p->id, p->id_len)}};
 
     if (p->wait != NULL) {
         reply(p, msg->u.auth.req, QMS_CODE_BUSY); /* one at a time */

@@ -7,6 +7,11 @@
 #include "core/broker/peer.h"
 #include "proto/control.h"
 
+/* A stream does not wait: what is remembered is known, the rest is not.  Nothing was found out
+ * about the token, so nothing is held against the address either, whatever others said. */
+static const struct qms_refusal elsewhere = {QMS_CODE_UNAUTHENTICATED, 0,
+                                             "authentication failed", "asked_elsewhere"};
+
 static bool refused(struct qms_peer *p, struct qms_chain_hello *at, struct qms_refusal *why)
 {
     qms_peer_count_failure(p, "STREAM_TOKEN", at);
@@ -19,7 +24,8 @@ bool qms_peer_stream_token(struct qms_peer *p, struct qms_bytes token, qms_time 
                            char **scopes, struct qms_refusal *why)
 {
     const struct qms_chain *chain = &p->broker->chain;
-    const struct qms_credential cred = {QMS_AUTH_TOKEN, token, qms_str(p->id, p->id_len)};
+    const struct qms_credential cred = {
+        .scheme = QMS_AUTH_TOKEN, .bytes = token, .agent_id = qms_str(p->id, p->id_len)};
     struct qms_chain_hello at = {.begun = true}; /* those who only object were asked at HELLO */
     uint8_t *memory;
 
@@ -34,11 +40,8 @@ bool qms_peer_stream_token(struct qms_peer *p, struct qms_bytes token, qms_time 
         return false;
     }
     enum qms_verdict v = qms_chain_hello(chain, qms_peer_server(p), p, memory, &cred, now, &at);
-    bool later = v == QMS_LATER;
-    if (later) { /* a stream does not wait: what is remembered is known, the rest is not */
-        qms_chain_hello_cancel(chain, &at, memory);
-        at.why = (struct qms_refusal){QMS_CODE_UNAUTHENTICATED, 0, "authentication failed",
-                                      "asked_elsewhere"};
+    if (v == QMS_LATER) {
+        qms_chain_hello_give_up(chain, &at, memory, &elsewhere);
     }
     qms_chain_peer_free(chain, memory);
     qms_free(memory);

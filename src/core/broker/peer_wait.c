@@ -55,10 +55,23 @@ static void wait_free(struct qms_peer *p, struct qms_hello_wait *w)
     qms_free(w);
 }
 
-static void refused(struct qms_chain_hello *at, enum qms_code code, const char *reason,
-                    const char *label)
+/* An answer that does not come is a failure like any other, and what has come so far makes no
+ * difference: it counts for the back-off all the same. */
+static void too_late(struct qms_peer *p, struct qms_chain_hello *at)
 {
-    at->why = (struct qms_refusal){code, 1000, reason, label};
+    static const struct qms_refusal why = {QMS_CODE_UNAUTHENTICATED, 0, "authentication failed",
+                                           "timeout"};
+
+    qms_chain_hello_give_up(&p->broker->chain, at, p->module_data, &why);
+    at->auth.refused_by_authenticator = true;
+}
+
+/* Not looked at any further, and not held against anyone. */
+static void too_many(struct qms_peer *p, struct qms_chain_hello *at)
+{
+    qms_chain_hello_cancel(&p->broker->chain, at, p->module_data);
+    at->why =
+        (struct qms_refusal){QMS_CODE_BUSY, 1000, "too many agents wait", "too_many_waiting"};
 }
 
 void qms_peer_ask(struct qms_peer *p, const struct qms_hello_asked *asked, qms_time now)
@@ -79,8 +92,7 @@ void qms_peer_ask(struct qms_peer *p, const struct qms_hello_asked *asked, qms_t
         return;
     }
     if (v == QMS_LATER) {
-        qms_chain_hello_cancel(chain, &at, p->module_data);
-        refused(&at, QMS_CODE_BUSY, "too many agents wait", "too_many_waiting");
+        too_many(p, &at);
         v = QMS_REJECT;
     }
     qms_peer_answered(p, asked, v, &at, now);
@@ -116,9 +128,7 @@ void qms_peer_wait_due(struct qms_peer *p, qms_time now)
                             &w->at);
     }
     if (v == QMS_LATER && w->until <= now) {
-        qms_chain_hello_cancel(chain, &w->at, p->module_data);
-        refused(&w->at, QMS_CODE_UNAUTHENTICATED, "authentication failed", "timeout");
-        w->at.why.retry_after_ms = 0;
+        too_late(p, &w->at);
         v = QMS_REJECT;
     }
     if (v != QMS_LATER) {

@@ -39,6 +39,7 @@ struct pending {
     struct qms_question *question; /* NULL: it is answered */
     uint8_t key[QMS_ANSWER_KEY_LEN];
     uint64_t cache, cache_negative, cache_size;
+    bool refused; /* by another authenticator: struct qms_credential */
     bool timeout;
     struct qms_answer answer;
 };
@@ -165,6 +166,7 @@ static void tick(void *worker, const void *conf, qms_time now)
 struct question {
     char agent[QMS_NAME_MAX + 1], token[TOKEN_MAX + 16], address[INET6_ADDRSTRLEN];
     const char *scheme, *carrier;
+    bool refused; /* struct qms_credential */
 };
 
 /* Bytes of a text in a header must stay one line of it. */
@@ -205,32 +207,35 @@ static bool prepare(struct question *q, const struct qms_peer *peer,
     address_text(qms_peer_address(peer), q->address);
     q->scheme = cred->scheme == SCHEME_JWT ? "jwt" : "token";
     q->carrier = qms_peer_carrier(peer);
+    q->refused = cred->refused;
     return true;
 }
 
-/* Of all that the service is told, and of who is asked. */
+/* Of all that the service is told, of who is asked, and of whether the answer still matters:
+ * credentials that are refused anyway are remembered apart from those that are not. */
 static void key_of(const struct question *q, const struct qms_request_target *t,
                    uint8_t key[QMS_ANSWER_KEY_LEN])
 {
     char text[sizeof(*q) + sizeof(*t) + 64];
-    int len =
-        snprintf(text, sizeof(text), "%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s", t->authority, t->address,
-                 t->path, q->scheme, q->carrier, q->agent, q->address, q->token);
+    int len = snprintf(text, sizeof(text), "%d\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s", q->refused,
+                       t->authority, t->address, t->path, q->scheme, q->carrier, q->agent,
+                       q->address, q->token);
 
     qms_sha256((struct qms_bytes){(const uint8_t *)text, (size_t)len}, key);
     qms_memzero(text, sizeof(text));
 }
 
+/* A refused credential is remembered for as long as a refusal of the service would be: else the
+ * time after which it is asked about again told that the service has let it in. */
 static qms_time kept_until(const struct pending *p, qms_time now)
 {
-    int64_t left;
-    qms_time until;
+    bool good = p->answer.kind == QMS_ANSWER_YES;
+    int64_t left = p->answer.expires_at - qms_clock_wall();
+    qms_time until = now + (good && !p->refused ? p->cache : p->cache_negative);
 
-    if (p->answer.kind == QMS_ANSWER_NO) {
-        return now + p->cache_negative;
+    if (!good) {
+        return until;
     }
-    left = p->answer.expires_at - qms_clock_wall();
-    until = now + p->cache;
     if (p->answer.expires_at != 0 && (left <= 0 || now + (uint64_t)left * QMS_SECOND < until)) {
         until = left <= 0 ? now : now + (uint64_t)left * QMS_SECOND;
     }
@@ -273,6 +278,7 @@ static struct pending *ask(struct worker *w, const struct conf *c, struct qms_pe
     p->cache = c->cache;
     p->cache_negative = c->cache_negative;
     p->cache_size = c->cache_size;
+    p->refused = q->refused;
     memcpy(p->key, key, sizeof(p->key));
     p->question = qms_ask(w->asker, &c->target, headers, count, c->timeout, now, on_answer, p);
     if (p->question == NULL) {
@@ -295,7 +301,7 @@ static enum qms_verdict no_answer(const struct conf *c, const struct qms_credent
                                   const char *label, struct qms_grant *grant,
                                   struct qms_refusal *why)
 {
-    if (c->fail == FAIL_CLOSED) {
+    if (c->fail == FAIL_CLOSED || cred->refused) {
         return refuse(why, label);
     }
     qms_log_peer(QMS_LOG_WARN, "agent let in without an answer id=%.*s reason=%s",

@@ -263,6 +263,12 @@ class Broker:
         child.communicate(timeout=230 * SLOW)
         return child.returncode == 0
 
+    def reload(self):
+        """Has the configuration read again, by every worker."""
+        wanted = self.log().count('configuration in force') + len(self.worker_pids())
+        self.process.send_signal(signal.SIGHUP)
+        wait_for('the reload', lambda: self.log().count('configuration in force') >= wanted)
+
     def stop(self, how=signal.SIGTERM):
         """Ends the broker; its status must be 0 and no sanitizer may have complained."""
         for child in self.children:
