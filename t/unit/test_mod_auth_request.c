@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The answer, the cache and the URL; the conversation itself is t/e2e/auth_request.test. */
+/* The answer and the URL; the conversation itself is t/e2e/auth_request.test. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/map.h"
-#include "base/mem.h"
 #include "fake_diag.h"
-#include "modules/auth_request/cache.h"
+#include "modules/auth_request/answer.h"
 #include "modules/auth_request/target.h"
 #include "qms_test.h"
 
@@ -113,59 +111,6 @@ static void what_cannot_be_understood_is_no_licence(void **state)
     assert_int_equal(read_one(200, "X-Quicms-Scopes", text).kind, QMS_ANSWER_BAD);
 }
 
-/* ---- the cache ---- */
-
-static const uint8_t *key(unsigned n)
-{
-    static uint8_t k[QMS_ANSWER_KEY_LEN];
-
-    memset(k, 0, sizeof(k));
-    memcpy(k, &n, sizeof(n));
-    return k;
-}
-
-static void answers_are_kept_until_their_time_is_over(void **state)
-{
-    struct qms_answer_cache c = {0};
-    struct qms_answer a = {.kind = QMS_ANSWER_NO};
-
-    (void)state;
-    assert_int_equal(qms_answer_cache_init(&c), QMS_OK);
-    qms_answer_cache_put(&c, key(1), &a, 100, 10);
-    assert_int_equal(qms_answer_cache_find(&c, key(1), 99)->kind, QMS_ANSWER_NO);
-    assert_null(qms_answer_cache_find(&c, key(2), 99));
-    a.kind = QMS_ANSWER_YES;
-    qms_answer_cache_put(&c, key(1), &a, 200, 10);
-    assert_int_equal(qms_answer_cache_find(&c, key(1), 150)->kind, QMS_ANSWER_YES);
-    assert_null(qms_answer_cache_find(&c, key(1), 200));
-    assert_int_equal(qms_map_count(c.by_key), 0);
-    qms_answer_cache_fini(&c);
-}
-
-static void the_cache_is_bounded(void **state)
-{
-    struct qms_answer_cache c = {0};
-    const struct qms_answer a = {.kind = QMS_ANSWER_YES};
-
-    (void)state;
-    assert_int_equal(qms_answer_cache_init(&c), QMS_OK);
-    for (unsigned n = 0; n < 1000; n++) {
-        qms_answer_cache_put(&c, key(n), &a, 100, 10);
-        assert_true(qms_map_count(c.by_key) <= 10);
-    }
-    assert_null(qms_answer_cache_find(&c, key(989), 0));
-    assert_non_null(qms_answer_cache_find(&c, key(990), 0));
-    assert_non_null(qms_answer_cache_find(&c, key(999), 0));
-    qms_answer_cache_put(&c, key(1000), &a, 100, 0);
-    assert_null(qms_answer_cache_find(&c, key(1000), 0));
-    for (uint64_t n = 0; n < 3; n++) {
-        qms_mem_fail_after(n);
-        qms_answer_cache_put(&c, key(2000), &a, 100, 10);
-        qms_mem_fail_after(UINT64_MAX);
-    }
-    qms_answer_cache_fini(&c);
-}
-
 /* ---- the URL ---- */
 
 static void a_url_is_taken_apart(void **state)
@@ -238,8 +183,6 @@ int main(void)
         cmocka_unit_test(only_success_lets_in),
         cmocka_unit_test(headers_are_what_is_granted),
         cmocka_unit_test(what_cannot_be_understood_is_no_licence),
-        cmocka_unit_test(answers_are_kept_until_their_time_is_over),
-        cmocka_unit_test(the_cache_is_bounded),
         cmocka_unit_test(a_url_is_taken_apart),
         cmocka_unit_test(a_bad_url_is_refused_with_a_reason),
     };

@@ -2,8 +2,8 @@
 /* Authenticates agents by asking a service of the operator over HTTP.
  *
  * on_hello answers LATER and the peer waits; the answer is kept beside the question until the
- * core asks again.  Answers are remembered for a while, good ones longer than bad ones, by
- * everything that was asked. */
+ * core asks again.  Answers are remembered for a while by all workers, good ones longer than
+ * bad ones, by everything that was asked. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -11,11 +11,10 @@
 
 #include <quicms/module.h>
 
-#include "asker.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "cache.h"
+#include "inquiry.h"
 #include "modules/auth_token/sha256.h"
 
 enum { SCHEME_TOKEN = 1, SCHEME_JWT = 2 };
@@ -24,24 +23,19 @@ enum { FAIL_CLOSED, FAIL_OPEN };
 struct conf {
     struct qms_request_target target;
     uint64_t timeout, fail, cache, cache_negative, cache_size, open_for;
+    struct qms_zone *zone; /* of the answers that are remembered; NULL: none are */
 };
 
 struct worker {
-    struct qms_asker *asker;
-    struct qms_answer_cache cache;
+    struct qms_inquiries inquiries;
     struct qms_answer said; /* lent to the core with the last grant */
 };
 
 /* A question of a peer, from LATER until the core asks again. */
 struct pending {
-    struct worker *worker;
+    struct qms_wait wait; /* first */
     struct qms_peer *peer;
-    struct qms_question *question; /* NULL: it is answered */
     uint8_t key[QMS_ANSWER_KEY_LEN];
-    uint64_t cache, cache_negative, cache_size;
-    bool refused; /* by another authenticator: struct qms_credential */
-    bool timeout;
-    struct qms_answer answer;
 };
 
 struct peer {
@@ -68,6 +62,8 @@ static qms_err set_target(void *conf, const struct qms_directive *d, int argc,
     }
     return qms_conf_resolve(diag, t->host, t->address, sizeof(t->address));
 }
+
+#define CACHE_SIZE_MAX 500000
 
 #define CONTEXTS (QMS_CTX_MAIN | QMS_CTX_QUIC | QMS_CTX_SERVER)
 #define TIME_ROW(row, field, from, low, high, text)                                            \
@@ -99,16 +95,17 @@ static const struct qms_directive directives[] = {
     TIME_ROW("auth_request_open_for", open_for, "5m", QMS_SECOND, 86400 * QMS_SECOND,
              "Age at which the connection of an agent ends that was let in without an answer."),
     TIME_ROW("auth_request_cache", cache, "10s", 0, 3600 * QMS_SECOND,
-             "How long a worker remembers that an agent was let in; 0 means not at all."),
+             "How long all workers remember that an agent was let in; 0 means not at all."),
     TIME_ROW("auth_request_cache_negative", cache_negative, "1s", 0, 60 * QMS_SECOND,
-             "How long a worker remembers that an agent was refused; 0 means not at all."),
+             "How long all workers remember that an agent was refused; 0 means not at all."),
     {.name = "auth_request_cache_size",
      .contexts = CONTEXTS,
      .type = QMS_D_NUMBER,
      .offset = QMS_U64_FIELD(struct conf, cache_size),
      .def = "10000",
-     .max = 1000000,
-     .help = "Answers that a worker remembers at most; the oldest makes room."},
+     .max = CACHE_SIZE_MAX,
+     .help = "Answers that all workers together remember at most, in 1.3 KB of shared memory "
+             "each; those that are over first make room."},
     {.name = NULL},
 };
 
@@ -124,29 +121,45 @@ static qms_err merge(void *conf, const void *parent, struct qms_diag *diag)
     return QMS_OK;
 }
 
+/* Servers whose caches are of one size have one: a key names the service too. */
+static qms_err load(void *conf, struct qms_diag *diag)
+{
+    struct conf *c = conf;
+    char name[64];
+
+    c->zone = NULL;
+    if (c->target.host[0] == '\0' || c->cache_size == 0 ||
+        (c->cache == 0 && c->cache_negative == 0)) {
+        return QMS_OK;
+    }
+    (void)snprintf(name, sizeof(name), "auth_request %llu", (unsigned long long)c->cache_size);
+    c->zone = qms_zone_declare(diag, name, qms_answer_cache_size((size_t)c->cache_size));
+    return c->zone != NULL ? QMS_OK : QMS_E_CONFIG;
+}
+
 /* ---- the worker ---- */
 
 static qms_err start(void *worker, const void *conf, qms_time now)
 {
     (void)conf, (void)now;
-    return qms_answer_cache_init(&((struct worker *)worker)->cache);
+    qms_inquiries_init(&((struct worker *)worker)->inquiries);
+    return QMS_OK;
 }
 
 static qms_err loop(void *worker, void *base)
 {
     struct worker *w = worker;
 
-    w->asker = qms_asker_new(base);
-    return w->asker != NULL ? QMS_OK : QMS_E_NOMEM;
+    w->inquiries.asker = qms_asker_new(base);
+    return w->inquiries.asker != NULL ? QMS_OK : QMS_E_NOMEM;
 }
 
 static void stop(void *worker)
 {
     struct worker *w = worker;
 
-    qms_asker_free(w->asker);
-    w->asker = NULL;
-    qms_answer_cache_fini(&w->cache);
+    qms_asker_free(w->inquiries.asker);
+    w->inquiries.asker = NULL;
 }
 
 static void tick(void *worker, const void *conf, qms_time now)
@@ -154,8 +167,8 @@ static void tick(void *worker, const void *conf, qms_time now)
     struct worker *w = worker;
 
     (void)conf;
-    if (w->asker != NULL) {
-        qms_asker_tick(w->asker, now);
+    if (w->inquiries.asker != NULL) {
+        qms_asker_tick(w->inquiries.asker, now);
     }
 }
 
@@ -225,37 +238,9 @@ static void key_of(const struct question *q, const struct qms_request_target *t,
     qms_memzero(text, sizeof(text));
 }
 
-/* A refused credential is remembered for as long as a refusal of the service would be: else the
- * time after which it is asked about again told that the service has let it in. */
-static qms_time kept_until(const struct pending *p, qms_time now)
+static void on_answer(struct qms_wait *wait)
 {
-    bool good = p->answer.kind == QMS_ANSWER_YES;
-    int64_t left = p->answer.expires_at - qms_clock_wall();
-    qms_time until = now + (good && !p->refused ? p->cache : p->cache_negative);
-
-    if (!good) {
-        return until;
-    }
-    if (p->answer.expires_at != 0 && (left <= 0 || now + (uint64_t)left * QMS_SECOND < until)) {
-        until = left <= 0 ? now : now + (uint64_t)left * QMS_SECOND;
-    }
-    return until;
-}
-
-static void on_answer(void *arg, enum qms_ask_end end, int status,
-                      const struct qms_answer_header *headers, size_t count)
-{
-    struct pending *p = arg;
-    qms_time now = qms_clock_now();
-
-    p->question = NULL;
-    p->timeout = end == QMS_ASK_TIMEOUT;
-    qms_answer_read(&p->answer, end == QMS_ASK_ANSWERED ? status : 0, headers, count);
-    if (p->answer.kind == QMS_ANSWER_YES || p->answer.kind == QMS_ANSWER_NO) {
-        qms_answer_cache_put(&p->worker->cache, p->key, &p->answer, kept_until(p, now),
-                             (size_t)p->cache_size);
-    }
-    qms_hello_resume(p->peer);
+    qms_hello_resume(((struct pending *)wait)->peer);
 }
 
 static struct pending *ask(struct worker *w, const struct conf *c, struct qms_peer *peer,
@@ -267,25 +252,64 @@ static struct pending *ask(struct worker *w, const struct conf *c, struct qms_pe
         {"X-Quicms-Address", q->address}, {"X-Quicms-Carrier", q->carrier},
         {"X-Quicms-Agent", q->agent},
     };
-    size_t count = sizeof(headers) / sizeof(headers[0]) - (q->agent[0] == '\0');
-    struct pending *p = w->asker != NULL ? qms_calloc(1, sizeof(*p)) : NULL;
+    const struct qms_inquiry_text text = {.key = key,
+                                          .target = &c->target,
+                                          .headers = headers,
+                                          .count = sizeof(headers) / sizeof(headers[0]) -
+                                                   (q->agent[0] == '\0'),
+                                          .timeout = c->timeout};
+    struct pending *p = qms_calloc(1, sizeof(*p));
 
     if (p == NULL) {
         return NULL;
     }
-    p->worker = w;
     p->peer = peer;
-    p->cache = c->cache;
-    p->cache_negative = c->cache_negative;
-    p->cache_size = c->cache_size;
-    p->refused = q->refused;
+    p->wait.on_answer = on_answer;
     memcpy(p->key, key, sizeof(p->key));
-    p->question = qms_ask(w->asker, &c->target, headers, count, c->timeout, now, on_answer, p);
-    if (p->question == NULL) {
+    if (!qms_wait_begin(&w->inquiries, &p->wait, &text, now)) {
         qms_free(p);
         return NULL;
     }
     return p;
+}
+
+/* ---- what is remembered ---- */
+
+static struct qms_answer_cache cache_of(const struct conf *c)
+{
+    struct qms_answer_cache cache;
+    size_t size = 0;
+    void *memory = c->zone != NULL ? qms_zone_memory(c->zone, &size) : NULL;
+
+    qms_answer_cache_open(&cache, memory, size);
+    return cache;
+}
+
+/* A refused credential is remembered for as long as a refusal of the service would be: else the
+ * time after which it is asked about again told that the service has let it in. */
+static qms_time kept_until(const struct conf *c, const struct qms_answer *a, bool refused,
+                           qms_time now)
+{
+    bool good = a->kind == QMS_ANSWER_YES;
+    int64_t left = a->expires_at - qms_clock_wall();
+    qms_time until = now + (good && !refused ? c->cache : c->cache_negative);
+
+    if (good && a->expires_at != 0 && left < (int64_t)((until - now) / QMS_SECOND)) {
+        until = left <= 0 ? now : now + (uint64_t)left * QMS_SECOND;
+    }
+    return until;
+}
+
+/* By the configuration in force when the answer is looked at. */
+static void remember(const struct qms_answer_cache *cache, const struct conf *c,
+                     const struct pending *p, bool refused, qms_time now)
+{
+    const struct qms_answer *a = &p->wait.answer;
+    qms_time until = kept_until(c, a, refused, now);
+
+    if ((a->kind == QMS_ANSWER_YES || a->kind == QMS_ANSWER_NO) && until > now) {
+        qms_answer_cache_put(cache, p->key, a, until);
+    }
 }
 
 /* ---- the decision ---- */
@@ -336,8 +360,8 @@ static enum qms_verdict decide(struct worker *w, const struct conf *c,
 
 static void drop(struct peer *p)
 {
-    if (p->pending != NULL && p->pending->question != NULL) {
-        qms_question_cancel(p->pending->question);
+    if (p->pending != NULL) {
+        qms_wait_end(&p->pending->wait);
     }
     qms_free(p->pending);
     p->pending = NULL;
@@ -350,7 +374,7 @@ static enum qms_verdict on_hello(void *peer_data, const void *conf, struct qms_p
     struct peer *p = peer_data;
     const struct conf *c = conf;
     struct worker *w = qms_peer_module_worker(peer, &qms_module_auth_request);
-    const struct qms_answer *known;
+    struct qms_answer_cache cache = cache_of(c);
     uint8_t key[QMS_ANSWER_KEY_LEN];
     struct question q;
 
@@ -358,9 +382,10 @@ static enum qms_verdict on_hello(void *peer_data, const void *conf, struct qms_p
         (cred->scheme != SCHEME_TOKEN && cred->scheme != SCHEME_JWT)) {
         return QMS_PASS;
     }
-    if (p->pending != NULL && p->pending->question == NULL) {
-        bool timeout = p->pending->timeout;
-        w->said = p->pending->answer;
+    if (p->pending != NULL && p->pending->wait.inquiry == NULL) {
+        bool timeout = p->pending->wait.timeout;
+        w->said = p->pending->wait.answer;
+        remember(&cache, c, p->pending, cred->refused, now);
         drop(p);
         return decide(w, c, cred, timeout, grant, why);
     }
@@ -369,13 +394,12 @@ static enum qms_verdict on_hello(void *peer_data, const void *conf, struct qms_p
         return refuse(why, "malformed");
     }
     key_of(&q, &c->target, key);
-    if ((known = qms_answer_cache_find(&w->cache, key, now)) != NULL) {
-        w->said = *known;
-        return decide(w, c, cred, false, grant, why);
-    }
-    p->pending = ask(w, c, peer, &q, key, now);
+    bool known = qms_answer_cache_find(&cache, key, now, &w->said);
+    p->pending = known ? NULL : ask(w, c, peer, &q, key, now);
     qms_memzero(q.token, sizeof(q.token));
-    return p->pending != NULL ? QMS_LATER : no_answer(c, cred, "service_busy", grant, why);
+    return known                ? decide(w, c, cred, false, grant, why)
+           : p->pending != NULL ? QMS_LATER
+                                : no_answer(c, cred, "service_busy", grant, why);
 }
 
 static void cancel(void *peer_data)
@@ -391,6 +415,7 @@ const struct qms_module qms_module_auth_request = {
     .worker_size = sizeof(struct worker),
     .peer_size = sizeof(struct peer),
     .conf_merge = merge,
+    .conf_load = load,
     .worker_start = start,
     .worker_loop = loop,
     .worker_stop = stop,

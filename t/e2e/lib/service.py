@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Service:
     """`answer(headers)` returns (status, {header: value}, body); `asked` holds the headers of each question."""
 
-    def __init__(self, answer):
+    def __init__(self, answer, host='127.0.0.1'):
         self.answer, self.asked, self.connections = answer, [], 0
         self.hang_up = False  # closes every connection behind an answer
         self.drip = False  # sends the body byte by byte
@@ -51,11 +51,12 @@ class Service:
         class Server(ThreadingHTTPServer):
             daemon_threads = True
             block_on_close = False
+            address_family = socket.AF_INET6 if ':' in host else socket.AF_INET
 
             def handle_error(self, *_):
                 pass  # the broker may leave in the middle of an answer
 
-        self.server = Server(('127.0.0.1', 0), Handler)
+        self.server = Server((host, 0), Handler)
         self.port = self.server.server_address[1]
         self.url = f'http://127.0.0.1:{self.port}/check'
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
