@@ -2,9 +2,10 @@
 /* Takes direct connections and sends back whatever comes on their streams, until its standard
  * input ends.
  *
- *   echo_server IP:PORT [TOKEN [CERTIFICATE KEY]]
+ *   echo_server IP:PORT [TOKEN [CERTIFICATE KEY [BROKER_TOKEN]]]
  *
- * Prints the URL and the pin that echo_client wants. */
+ * Prints the URL and the pin that echo_client wants.  A broker whose upstream block has the
+ * BROKER_TOKEN is believed, and each stream that comes over it is told with its source. */
 #include <poll.h>
 #include <quicms/listen.h>
 #include <stdio.h>
@@ -50,7 +51,13 @@ static void on_stream(struct qms_connection *c, void *arg, struct qms_stream *st
         .on_closed = on_stream_closed,
     };
 
-    (void)c;
+    if (qms_connection_is_broker(c)) {
+        struct qms_bytes from = qms_stream_source(st), to = qms_stream_target(st);
+
+        (void)printf("stream from %.*s to %.*s\n", (int)from.len, (const char *)from.data,
+                     (int)to.len, (const char *)to.data);
+        (void)fflush(stdout);
+    }
     if (qms_stream_set_callbacks(st, &callbacks, arg) != QMS_OK ||
         qms_stream_accept(st, (struct qms_bytes){0}) != QMS_OK) {
         qms_stream_release(st);
@@ -110,7 +117,8 @@ int main(int argc, char **argv)
     bool stopped = false;
 
     if (argc < 2) {
-        (void)fputs("usage: echo_server IP:PORT [TOKEN [CERTIFICATE KEY]]\n", stderr);
+        (void)fputs("usage: echo_server IP:PORT [TOKEN [CERTIFICATE KEY [BROKER_TOKEN]]]\n",
+                    stderr);
         return 2;
     }
     struct qms_options *o = example_options(NULL, NULL, "echo");
@@ -119,6 +127,9 @@ int main(int argc, char **argv)
     }
     if (argc > 4) {
         example_check(qms_options_set_client_certificate(o, argv[3], argv[4]), "certificate");
+    }
+    if (argc > 5) {
+        example_check(qms_options_add_broker_token(o, argv[5]), "broker token");
     }
     example_check(qms_client_new(&client), "client");
     example_check(qms_listen(client, o, argv[1], &callbacks, &stopped, &l), argv[1]);

@@ -98,6 +98,18 @@ qms_err qms_connection_admit(struct qms_connection *c, qms_err verdict)
     return QMS_E_STATE;
 }
 
+qms_err qms_connection_trust_broker(struct qms_connection *c)
+{
+    (void)c;
+    return QMS_E_STATE;
+}
+
+bool qms_connection_is_broker(const struct qms_connection *c)
+{
+    (void)c;
+    return false;
+}
+
 const char *qms_connection_peer_id(const struct qms_connection *c)
 {
     (void)c;

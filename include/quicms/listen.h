@@ -42,6 +42,13 @@ QMS_API void qms_options_set_request_certificate(struct qms_options *o, bool req
 QMS_API QMS_MUST_CHECK qms_err qms_options_add_accepted_token(struct qms_options *o,
                                                               const char *id,
                                                               const char *token);
+/** The same for the token of a broker that dials this side (`token_file` of its upstream
+ * block).  Who shows it, and says that it is a broker, is believed: streams and datagrams come
+ * from the agents that it names, and qms_connection_is_broker tells.  Of everybody else the
+ * peer itself is the source, whatever it says.  Whoever has the token can speak for any agent.
+ * Errors as for qms_options_add_accepted_token, of whose limit it is a part. */
+QMS_API QMS_MUST_CHECK qms_err qms_options_add_broker_token(struct qms_options *o,
+                                                            const char *token);
 /** New connections a second, and how many may come at once after a pause; of all together, and
  * of each address (an IPv6 address counts by its first 64 bits).  0 a second: no limit (the
  * default).  Those beyond are refused (RATE_LIMITED, with the time to wait), and without an
@@ -149,12 +156,23 @@ QMS_API const char *qms_listener_stat_name(unsigned stat);
  * and streams and datagrams have the peer's id as their source.  Streams to an agent id that is
  * not this side's are refused (NOT_FOUND), where this side has set one; what kind and name mean
  * otherwise is the application's affair.  To the peer, streams are opened with QMS_KIND_SELF.
+ *
+ * On that of a broker which is believed (qms_connection_is_broker) all is as on a connection to
+ * a broker: source, target and original target of streams are what the broker says, and streams
+ * and datagrams go to whom they name.
  */
 
 /** Answer that authenticate_connection has put off: QMS_OK, QMS_E_WIRE + code, or another error
  * for UNAUTHENTICATED.  QMS_E_STATE: nothing to answer; QMS_E_CLOSED: it has ended meanwhile.
  */
 QMS_API QMS_MUST_CHECK qms_err qms_connection_admit(struct qms_connection *c, qms_err verdict);
+/** Believes the peer, which is known by other means than a token (its certificate, say), to be
+ * a broker: as with qms_options_add_broker_token.  In authenticate_connection, or before
+ * qms_connection_admit.  QMS_E_UNSUPPORTED: it does not say that it is a broker that names
+ * sources; QMS_E_STATE: too late, or nothing to decide here. */
+QMS_API QMS_MUST_CHECK qms_err qms_connection_trust_broker(struct qms_connection *c);
+/** Whether the peer is a broker that was let in and is believed. */
+QMS_API bool qms_connection_is_broker(const struct qms_connection *c);
 /** Callbacks of a connection, from the next callback on.  QMS_E_INVALID: size is 0. */
 QMS_API QMS_MUST_CHECK qms_err qms_connection_set_callbacks(
     struct qms_connection *c, const struct qms_connection_callbacks *callbacks, void *arg);

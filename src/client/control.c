@@ -229,15 +229,22 @@ void qms_connection_on_control(struct qms_session *s, const struct qms_control *
     }
 }
 
+/* What a datagram to `name` carries: to a peer that is no broker, this side's id. */
+static struct qms_bytes towards(const struct qms_connection *c, struct qms_bytes name)
+{
+    return qms_session_is_agent(c->session)
+               ? name
+               : (struct qms_bytes){(const uint8_t *)c->id, strlen(c->id)};
+}
+
 size_t qms_datagram_max(struct qms_connection *c, const char *name)
 {
     struct qms_bytes bytes = {(const uint8_t *)name, name == NULL ? 0 : strlen(name)};
 
-    if (c->taken != NULL) {
-        bytes = (struct qms_bytes){(const uint8_t *)c->id, strlen(c->id)};
+    if (qms_connection_check_ready(c) != QMS_OK) {
+        return 0;
     }
-    return qms_connection_check_ready(c) == QMS_OK ? qms_session_datagram_max(c->session, bytes)
-                                                   : 0;
+    return qms_session_datagram_max(c->session, towards(c, bytes));
 }
 
 qms_err qms_datagram_send(struct qms_connection *c, enum qms_kind kind, const char *name,
@@ -250,12 +257,9 @@ qms_err qms_datagram_send(struct qms_connection *c, enum qms_kind kind, const ch
         return QMS_E_INVALID;
     }
     err = qms_connection_check_ready(c);
-    if (c->taken != NULL) { /* to the peer, from this side's id */
-        bytes = (struct qms_bytes){(const uint8_t *)c->id, strlen(c->id)};
-        kind = QMS_KIND_AGENT;
-    }
     if (err == QMS_OK) {
-        err = qms_session_datagram(c->session, kind, bytes, priority, payload);
+        kind = qms_session_is_agent(c->session) ? kind : QMS_KIND_AGENT;
+        err = qms_session_datagram(c->session, kind, towards(c, bytes), priority, payload);
     }
     if (err == QMS_OK) {
         qms_connection_touch(c);

@@ -58,6 +58,8 @@ struct qms_taken {
     size_t token_len;
     bool asked, admitted, given; /* HELLO came; let in; the handle is the application's */
     bool has_certificate, going_away, over_limit, verdict_due;
+    bool relays; /* it says that it is a broker */
+    bool believed;
     qms_err verdict; /* of qms_connection_admit, not yet acted on */
     qms_time rate_wait;
     uint8_t certificate[32];

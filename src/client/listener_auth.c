@@ -24,6 +24,7 @@ void qms_taken_hello(struct qms_connection *c, const struct qms_control *hello)
     struct qms_bytes id = hello->u.hello.agent_id, token = hello->u.hello.auth;
     uint32_t number;
 
+    t->relays = (hello->u.hello.caps & QMS_CAP_RELAY) != 0;
     if (id.len > 0) {
         memcpy(t->peer_id, id.data, id.len); /* the codec knows names */
     } else {
@@ -79,6 +80,7 @@ static qms_err welcome(struct qms_connection *c)
     m.u.welcome.max_header = QMS_ROUTE_HEADER_MAX;
     m.u.welcome.max_datagram = UINT16_MAX;
     m.u.welcome.idle_ms = c->settings.idle_for / QMS_MILLISECOND;
+    m.u.welcome.caps = t->relays && t->believed ? QMS_CAP_RELAY : 0;
     err = qms_session_welcome(c->session, &m);
     if (err != QMS_OK) {
         return err;
@@ -124,7 +126,7 @@ uint8_t qms_verdict_code(qms_err verdict)
 }
 
 /* Compares with all of them, so that the time does not tell which was nearest. */
-static bool token_is_known(const struct qms_options *o, const struct qms_taken *t)
+static bool token_is_known(const struct qms_options *o, struct qms_taken *t)
 {
     bool known = false;
 
@@ -133,6 +135,7 @@ static bool token_is_known(const struct qms_options *o, const struct qms_taken *
         bool same = a->len == t->token_len && qms_memeq_ct(a->token, t->token, a->len);
 
         known |= same && (a->id == NULL || strcmp(a->id, t->peer_id) == 0);
+        t->believed |= same && a->broker;
     }
     return known;
 }
@@ -199,6 +202,20 @@ qms_err qms_connection_admit(struct qms_connection *c, qms_err verdict)
     return QMS_OK;
 }
 
+qms_err qms_connection_trust_broker(struct qms_connection *c)
+{
+    struct qms_taken *t = c->taken;
+
+    if (t == NULL || t->admitted || c->refused || t->verdict_due) {
+        return QMS_E_STATE;
+    }
+    if (!t->relays) {
+        return QMS_E_UNSUPPORTED;
+    }
+    t->believed = true;
+    return QMS_OK;
+}
+
 void qms_taken_dispatch(struct qms_connection *c)
 {
     struct qms_taken *t = c->taken;
@@ -221,7 +238,8 @@ uint8_t qms_taken_refuses(const struct qms_connection *c, const struct qms_route
     if (t->going_away || t->listener == NULL) {
         return QMS_CODE_GOING_AWAY;
     }
-    if (h->kind == QMS_KIND_AGENT && id != NULL &&
+    /* A broker knows this side by a name of its own. */
+    if (!qms_connection_is_broker(c) && h->kind == QMS_KIND_AGENT && id != NULL &&
         (h->target.len != strlen(id) || memcmp(h->target.data, id, h->target.len) != 0)) {
         return QMS_CODE_NOT_FOUND;
     }
@@ -284,6 +302,13 @@ void qms_taken_stream(struct qms_connection *c, struct qms_stream *st)
 }
 
 /* ---- what the handle tells ---- */
+
+bool qms_connection_is_broker(const struct qms_connection *c)
+{
+    const struct qms_taken *t = c->taken;
+
+    return t != NULL && t->admitted && t->relays && t->believed;
+}
 
 const char *qms_connection_peer_id(const struct qms_connection *c)
 {

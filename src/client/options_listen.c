@@ -80,7 +80,8 @@ static qms_err token_init(struct qms_accepted_token *t, const char *id, struct q
     return QMS_OK;
 }
 
-static qms_err token_add(struct qms_options *o, const char *id, struct qms_bytes token)
+static qms_err token_add(struct qms_options *o, const char *id, struct qms_bytes token,
+                         bool broker)
 {
     struct qms_accepted_token *grown =
         qms_realloc(o->accepted, (o->accepted_count + 1) * sizeof(*grown));
@@ -92,12 +93,13 @@ static qms_err token_add(struct qms_options *o, const char *id, struct qms_bytes
     o->accepted = grown;
     err = token_init(&grown[o->accepted_count], id, token);
     if (err == QMS_OK) {
+        grown[o->accepted_count].broker = broker;
         o->accepted_count++;
     }
     return err;
 }
 
-qms_err qms_options_add_accepted_token(struct qms_options *o, const char *id, const char *token)
+static qms_err add_text(struct qms_options *o, const char *id, const char *token, bool broker)
 {
     struct qms_bytes bytes = {(const uint8_t *)token, token == NULL ? 0 : strlen(token)};
 
@@ -108,7 +110,17 @@ qms_err qms_options_add_accepted_token(struct qms_options *o, const char *id, co
     if (bytes.len > QMS_AUTH_MAX) {
         return QMS_E_TOO_LARGE;
     }
-    return o->accepted_count >= TOKENS_MAX ? QMS_E_LIMIT : token_add(o, id, bytes);
+    return o->accepted_count >= TOKENS_MAX ? QMS_E_LIMIT : token_add(o, id, bytes, broker);
+}
+
+qms_err qms_options_add_accepted_token(struct qms_options *o, const char *id, const char *token)
+{
+    return add_text(o, id, token, false);
+}
+
+qms_err qms_options_add_broker_token(struct qms_options *o, const char *token)
+{
+    return add_text(o, NULL, token, true);
 }
 
 /* ---- copies ---- */
@@ -129,7 +141,7 @@ static qms_err copy_listener(struct qms_options *to, const struct qms_options *f
     for (size_t i = 0; err == QMS_OK && i < from->accepted_count; i++) {
         const struct qms_accepted_token *t = &from->accepted[i];
 
-        err = token_add(to, t->id, (struct qms_bytes){t->token, t->len});
+        err = token_add(to, t->id, (struct qms_bytes){t->token, t->len}, t->broker);
     }
     return err;
 }

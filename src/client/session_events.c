@@ -67,7 +67,7 @@ static void on_datagram(struct qms_session *s, enum qms_kind kind, struct qms_by
     if (c->cb.on_datagram == NULL) {
         return;
     }
-    if (c->taken != NULL) { /* what came is the target */
+    if (!qms_session_is_agent(s)) { /* what came is the target */
         name = qms_taken_peer(c);
         kind = QMS_KIND_AGENT;
     }
@@ -165,7 +165,7 @@ static void on_closed(struct qms_session *s, const struct qms_link_close *why)
 
 /* ---- streams ---- */
 
-/* On a direct connection the peer is the source.  False: it was refused. */
+/* Of a peer that is no broker the peer itself is the source.  False: it was refused. */
 static bool take_direct(struct qms_session_stream *ss, struct qms_route_header *h)
 {
     struct qms_connection *c = conn_of(ss->session);
@@ -174,7 +174,9 @@ static bool take_direct(struct qms_session_stream *ss, struct qms_route_header *
     if (c->taken == NULL) {
         return true;
     }
-    h->source = qms_taken_peer(c);
+    if (!qms_session_is_agent(ss->session)) {
+        h->source = qms_taken_peer(c);
+    }
     code = qms_taken_refuses(c, h);
     if (code != QMS_CODE_OK) {
         ss->user = NULL;

@@ -24,6 +24,7 @@ struct qms_accepted_token {
     char *id; /* NULL: good for any agent */
     uint8_t *token;
     size_t len;
+    bool broker; /* who shows it is a broker that is believed */
 };
 
 /* Strings are owned here and NULL when not set. */

@@ -125,7 +125,7 @@ qms_err qms_stream_attach(struct qms_stream *st)
     if (st->info->message) {
         h.extra = (struct qms_bytes){message_mark, sizeof(message_mark)};
     }
-    if (st->c->taken != NULL) { /* this side stands in the broker's place */
+    if (!qms_session_is_agent(st->c->session)) { /* this side stands in the broker's place */
         h.source = (struct qms_bytes){(const uint8_t *)st->c->id, strlen(st->c->id)};
     }
     h.flags = st->flags;

@@ -84,7 +84,7 @@ static const struct message messages[] = {
                       .max = SESSION_ID_LEN},
                      QMS_NAME(welcome.agent_id), QMS_NUMBER(welcome.max_header),
                      QMS_NUMBER(welcome.max_datagram), QMS_NUMBER(welcome.idle_ms)),
-      .tlvs = NO_KNOWN_TLV}},
+      .tlvs = ROWS(QMS_NUMBER(welcome.caps, .tlv = 0x04))}},
     {QMS_MSG_REFUSED,
      {.fields = ROWS(QMS_STATUS(refused.status), QMS_NUMBER(refused.retry_after_ms),
                      QMS_BYTES(refused.reason)),

@@ -38,6 +38,10 @@ enum qms_auth_scheme {
     QMS_AUTH_JWT = 2,
     QMS_AUTH_CERTIFICATE = 3
 };
+/* Capabilities of a connection: those that HELLO offers and WELCOME repeats hold. */
+enum qms_cap {
+    QMS_CAP_RELAY = 1 /* the connecting side is a broker, and stands in a broker's place */
+};
 enum qms_throttled_what {
     QMS_THROTTLED_STREAMS = 1,
     QMS_THROTTLED_BYTES = 2,
@@ -84,6 +88,7 @@ struct qms_control {
             uint8_t session_id[16];
             struct qms_bytes agent_id;
             uint64_t max_header, max_datagram, idle_ms;
+            uint64_t caps; /* of those of HELLO */
         } welcome;
         struct {
             uint64_t status, retry_after_ms;

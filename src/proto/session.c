@@ -330,6 +330,11 @@ bool qms_session_accepted(const struct qms_session *s)
     return s->phase == QMS_SESSION_OPEN;
 }
 
+bool qms_session_is_agent(const struct qms_session *s)
+{
+    return s->connecting != ((s->caps & QMS_CAP_RELAY) != 0);
+}
+
 void qms_session_close(struct qms_session *s, uint8_t code, const char *reason)
 {
     qms_session_fail(s, code, reason);
@@ -394,8 +399,10 @@ qms_err qms_session_welcome(struct qms_session *s, const struct qms_control *wel
     }
     m.type = QMS_MSG_WELCOME;
     m.u.welcome.version = QMS_WIRE_VERSION;
+    m.u.welcome.caps &= s->offered;
     qms_err err = qms_session_control_write(s, &m);
     if (err == QMS_OK) {
+        s->caps = m.u.welcome.caps;
         s->phase = QMS_SESSION_OPEN;
         s->release = s->held_count > 0 || s->control->head_len > 0;
     }

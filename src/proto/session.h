@@ -51,12 +51,13 @@ struct qms_session_events {
      * Also a STREAM_STATUS of an own stream that has been closed already (a short
      * unidirectional one may be acknowledged before its refusal comes). */
     void (*on_control)(struct qms_session *s, const struct qms_control *msg);
-    /** A datagram with its context resolved.  On the accepting side `name` is the target, on
-     * the connecting side the source (kind AGENT, or SERVICE: a service of the broker). */
+    /** A datagram with its context resolved.  On the broker's side `name` is the target, on the
+     * agent's (qms_session_is_agent) the source (kind AGENT, or SERVICE: a service of the
+     * broker). */
     void (*on_datagram)(struct qms_session *s, enum qms_kind kind, struct qms_bytes name,
                         uint8_t priority, struct qms_bytes payload);
 
-    /** The peer opened a route.  The header is lent.  Data follows at once.  The accepting side
+    /** The peer opened a route.  The header is lent.  Data follows at once.  The broker's side
      * never sees SOURCE in it: from an agent that is malformed. */
     void (*on_route)(struct qms_session_stream *st, const struct qms_route_header *h);
     /** Opener of a bidirectional route: the RESULT.  Status 0: payload follows.  Otherwise the
@@ -124,9 +125,10 @@ void qms_session_expire(struct qms_session *s, qms_time now);
  * the link is ready.  QMS_E_TOO_LARGE, QMS_E_INVALID, QMS_E_STATE (twice), QMS_E_NOMEM. */
 QMS_MUST_CHECK qms_err qms_session_hello(struct qms_session *s,
                                          const struct qms_control *hello);
-/** Accepting side, after on_hello: sends WELCOME (type and version are set here) and releases
- * the held routes (their on_route comes from the next qms_session_expire; qms_session_next_at
- * is then `now`).  QMS_E_STATE: no HELLO, or it was answered.  QMS_E_NOMEM, QMS_E_INVALID. */
+/** Accepting side, after on_hello: sends WELCOME (type and version are set here, capabilities
+ * that HELLO did not offer are taken out) and releases the held routes (their on_route comes
+ * from the next qms_session_expire; qms_session_next_at is then `now`).  QMS_E_STATE: no HELLO,
+ * or it was answered.  QMS_E_NOMEM, QMS_E_INVALID. */
 QMS_MUST_CHECK qms_err qms_session_welcome(struct qms_session *s,
                                            const struct qms_control *welcome);
 /** Accepting side: REFUSED; the link is closed with `status` once that was acknowledged, or
@@ -141,10 +143,14 @@ void qms_session_refuse(struct qms_session *s, uint8_t status, uint64_t retry_af
  * REFUSED, DGRAM_BIND, DGRAM_UNBIND), or a bad field; QMS_E_CLOSED, QMS_E_NOMEM. */
 QMS_MUST_CHECK qms_err qms_session_send(struct qms_session *s, const struct qms_control *msg);
 bool qms_session_accepted(const struct qms_session *s); /* WELCOME was sent or received */
+/** Whether this side stands in the agent's place (doc/wire.md, Terms): it has connected, or was
+ * connected to by a broker that it trusts (QMS_CAP_RELAY).  Before WELCOME: it connects.  An
+ * agent is told the source of streams and datagrams, a broker is not. */
+bool qms_session_is_agent(const struct qms_session *s);
 
 /** Opens a route; handle is chosen here, h->handle is ignored.  Allowed on the connecting side
  * before WELCOME, but not before HELLO (QMS_E_STATE).  QMS_E_INVALID: SOURCE from the
- * connecting side, or a bidirectional TOPIC.  Errors of the link's open and of
+ * agent's side, or a bidirectional TOPIC.  Errors of the link's open and of
  * qms_route_encode.  A failed call takes no handle. */
 QMS_MUST_CHECK qms_err qms_session_open(struct qms_session *s, bool bidi,
                                         const struct qms_route_header *h, void *user,
@@ -177,7 +183,7 @@ QMS_MUST_CHECK qms_err qms_session_stream_status(struct qms_session_stream *st, 
                                                  const char *reason);
 void qms_session_stream_stats(struct qms_session_stream *st, struct qms_link_stream_stats *out);
 
-/** Sends a datagram to (connecting side) or from (accepting side) a name.  A context is bound
+/** Sends a datagram to (agent's side) or from (broker's side) a name.  A context is bound
  * by DGRAM_BIND on first use and the datagram then carries the name in place until the binding
  * can be known (see session_datagram.c); the least recently used context is unbound for another
  * name, unless it was used within the last second.  On the wire only a binding carries an

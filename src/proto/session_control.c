@@ -128,6 +128,7 @@ qms_err qms_session_hello(struct qms_session *s, const struct qms_control *hello
     if (err == QMS_OK) {
         s->min_version = m.u.hello.min_version;
         s->max_version = m.u.hello.max_version;
+        s->offered = m.u.hello.caps;
         s->phase = QMS_SESSION_ANSWER;
     }
     return err;
@@ -168,6 +169,7 @@ static void on_hello(struct qms_session *s, const struct qms_control *m)
     s->phase = QMS_SESSION_ANSWER;
     s->min_version = m->u.hello.min_version;
     s->max_version = m->u.hello.max_version;
+    s->offered = m->u.hello.caps;
     if (m->u.hello.min_version > QMS_WIRE_VERSION ||
         m->u.hello.max_version < QMS_WIRE_VERSION) {
         qms_session_refuse(s, QMS_CODE_UNSUPPORTED, 0, "no common protocol version");
@@ -184,6 +186,7 @@ static void on_welcome(struct qms_session *s, const struct qms_control *m)
         qms_session_fail(s, QMS_CODE_PROTOCOL, "a version that was not offered");
         return;
     }
+    s->caps = m->u.welcome.caps & s->offered;
     s->phase = QMS_SESSION_OPEN;
     s->events->on_welcome(s, m);
     qms_session_release_held(s);

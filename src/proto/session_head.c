@@ -218,7 +218,8 @@ static qms_err check(const struct qms_ss *st, const struct qms_route_header *h)
 {
     struct qms_session *s = st->pub.session;
 
-    if ((!s->connecting && h->source.len > 0) || (h->kind == QMS_KIND_TOPIC && st->pub.bidi)) {
+    if ((!qms_session_is_agent(s) && h->source.len > 0) ||
+        (h->kind == QMS_KIND_TOPIC && st->pub.bidi)) {
         return QMS_E_PROTOCOL;
     }
     if (qms_handles_find(&s->handles, false, h->handle) != NULL ||

@@ -73,6 +73,7 @@ struct qms_session {
     uint8_t phase; /* enum qms_session_phase */
     uint8_t linger_code;
     uint64_t min_version, max_version; /* as offered in HELLO */
+    uint64_t offered, caps;            /* enum qms_cap: of HELLO, and those of them that hold */
     qms_time hello_at, linger_at;
 
     struct qms_ss *control;

@@ -56,7 +56,7 @@ static qms_err may_open(const struct qms_session *s, bool bidi,
     if (s->phase != QMS_SESSION_OPEN && !(s->connecting && s->phase == QMS_SESSION_ANSWER)) {
         return QMS_E_STATE;
     }
-    if ((s->connecting && h->source.len > 0) || (bidi && h->kind == QMS_KIND_TOPIC)) {
+    if ((qms_session_is_agent(s) && h->source.len > 0) || (bidi && h->kind == QMS_KIND_TOPIC)) {
         return QMS_E_INVALID;
     }
     return QMS_OK;

@@ -80,6 +80,7 @@ static void on_hello(struct qms_session *s, const struct qms_control *hello)
     m.u.welcome.max_header = QMS_ROUTE_HEADER_MAX;
     m.u.welcome.max_datagram = 1200;
     m.u.welcome.idle_ms = 30000;
+    m.u.welcome.caps = side->caps;
     if (qms_session_welcome(s, &m) != QMS_OK) {
         qms_session_close(s, QMS_CODE_INTERNAL, "no WELCOME");
     }
@@ -131,8 +132,9 @@ static void on_route(struct qms_session_stream *st, const struct qms_route_heade
 
     side->routes++;
     side->last = st;
-    say(side, "route %llu %s:%.*s %u\n", (unsigned long long)h->handle, kind_name(h->kind),
-        TEXT(h->target), h->priority);
+    say(side, "route %llu %s:%.*s %u%s%.*s\n", (unsigned long long)h->handle,
+        kind_name(h->kind), TEXT(h->target), h->priority, h->source.len > 0 ? " from " : "",
+        TEXT(h->source));
     answer(side, st);
 }
 
@@ -300,6 +302,7 @@ qms_err duo_hello(struct duo *d)
     m.u.hello.agent_id = duo_text("a1");
     m.u.hello.auth_scheme = QMS_AUTH_TOKEN;
     m.u.hello.auth = duo_text("secret");
+    m.u.hello.caps = d->a.caps;
     return qms_session_hello(d->a.s, &m);
 }
 

@@ -24,6 +24,7 @@ struct duo_side {
     bool quiet;                                      /* counts, but logs nothing */
     bool holds_hello;                                /* does not answer HELLO */
     uint8_t refuses;                                 /* HELLO with this status */
+    uint64_t caps;                                   /* offered in HELLO, or granted */
     bool holds_result;                               /* does not answer routes */
     uint8_t rejects;                                 /* routes with this status, reason "no" */
     bool holds_credit;                               /* does not consume */

@@ -305,6 +305,19 @@ static void a_welcome(struct qms_session *s, const struct qms_control *m)
     a->welcomed = true;
     text_of(a->id, sizeof(a->id), m->u.welcome.agent_id);
 }
+/* Of one that was dialed. */
+static void a_hello(struct qms_session *s, const struct qms_control *m)
+{
+    struct agent *a = qms_session_user(s);
+    struct qms_control welcome = {.type = QMS_MSG_WELCOME};
+
+    text_of(a->id, sizeof(a->id), m->u.hello.agent_id);
+    welcome.u.welcome.agent_id = m->u.hello.agent_id;
+    welcome.u.welcome.max_header = QMS_ROUTE_HEADER_MAX;
+    welcome.u.welcome.max_datagram = 1200;
+    welcome.u.welcome.caps = a->f->granted;
+    a->welcomed = qms_session_welcome(s, &welcome) == QMS_OK;
+}
 static void a_refused(struct qms_session *s, const struct qms_control *m)
 {
     struct agent *a = qms_session_user(s);
@@ -440,6 +453,7 @@ static void a_closed(struct qms_session *s, const struct qms_link_close *why)
 }
 
 static const struct qms_session_events agent_events = {
+    .on_hello = a_hello,
     .on_welcome = a_welcome,
     .on_refused = a_refused,
     .on_control = a_control,
@@ -469,11 +483,9 @@ static void agent_free(struct agent *a)
     free(a);
 }
 
-struct agent *agent_connect_over(struct broker_fixture *f, const char *id, const char *token,
-                                 const struct fake_config *config)
+static struct agent *agent_new(struct broker_fixture *f, bool connecting,
+                               const struct fake_config *config)
 {
-    struct qms_control hello = {.type = QMS_MSG_HELLO};
-    bool silent = id == NULL;
     struct agent *a = calloc(1, sizeof(*a));
 
     assert_non_null(a);
@@ -483,7 +495,40 @@ struct agent *agent_connect_over(struct broker_fixture *f, const char *id, const
     a->pair = fake_pair_new(config);
     assert_non_null(a->pair);
     fake_link_advance(a->pair, f->elapsed);
-    a->s = qms_session_new(fake_pair_link(a->pair, 0), true, NULL, &agent_events, a);
+    a->s = qms_session_new(fake_pair_link(a->pair, 0), connecting, NULL, &agent_events, a);
+    return a;
+}
+
+static qms_err dial(void *arg, const struct qms_upstream_conf *u,
+                    const struct qms_upstream_agent *agent, struct qms_dialer *dialer,
+                    struct qms_peer **peer)
+{
+    struct broker_fixture *f = arg;
+    struct agent *a = agent_new(f, false, NULL);
+
+    (void)u, (void)agent;
+    assert_non_null(a->s);
+    assert_true(f->agent_count < AGENTS_MAX);
+    f->agents[f->agent_count++] = a;
+    return qms_broker_dialed(f->broker, dialer, fake_pair_link(a->pair, 1), NULL, NULL, peer);
+}
+
+void fixture_listens(struct broker_fixture *f)
+{
+    struct qms_broker_hooks *hooks = qms_broker_hooks(f->broker);
+
+    hooks->dial = dial;
+    hooks->dial_arg = f;
+    settle(f);
+}
+
+struct agent *agent_connect_over(struct broker_fixture *f, const char *id, const char *token,
+                                 const struct fake_config *config)
+{
+    struct qms_control hello = {.type = QMS_MSG_HELLO};
+    bool silent = id == NULL;
+    struct agent *a = agent_new(f, true, config);
+
     hello.u.hello.min_version = hello.u.hello.max_version = QMS_WIRE_VERSION;
     id = silent ? "" : id;
     hello.u.hello.agent_id = qms_str(id, strlen(id));
@@ -688,9 +733,10 @@ qms_time fixture_now(const struct broker_fixture *f)
 
 static bool step_one(struct broker_fixture *f, size_t chunk)
 {
+    unsigned agents = f->agent_count;
     bool moved = false;
 
-    for (unsigned i = 0; i < f->agent_count; i++) {
+    for (unsigned i = 0; i < agents; i++) {
         moved = fake_link_pump(f->agents[i]->pair, chunk) || moved;
         if (!f->agents[i]->closed && qms_session_next_at(f->agents[i]->s) <= fixture_now(f)) {
             qms_session_expire(f->agents[i]->s, fixture_now(f));
@@ -702,7 +748,8 @@ static bool step_one(struct broker_fixture *f, size_t chunk)
     bool due = qms_broker_next_at(f->broker) <= fixture_now(f);
     qms_broker_turn(f->broker, fixture_now(f));
     (void)qms_broker_flush_mesh(f->broker);
-    return moved || due || qms_broker_next_at(f->broker) <= fixture_now(f);
+    return moved || due || f->agent_count > agents || /* it has dialed */
+           qms_broker_next_at(f->broker) <= fixture_now(f);
 }
 
 bool step(struct broker_fixture *f, size_t chunk)

@@ -70,6 +70,7 @@ struct broker_fixture {
     /* Another worker of the same broker, and the mesh between them; NULL: none. */
     struct broker_fixture *other;
     struct qms_mesh *mesh;
+    uint64_t granted; /* capabilities that agents in upstreams give the broker */
 };
 
 /* ---- what the test modules do; see test_broker_fixture.c ---- */
@@ -116,6 +117,9 @@ struct agent *agent_connect(struct broker_fixture *f, const char *id, const char
 /** The same with a link of another kind. */
 struct agent *agent_connect_over(struct broker_fixture *f, const char *id, const char *token,
                                  const struct fake_config *config);
+/** From now on agents of upstreams are there: each that the broker dials is the newest one of
+ * `agents`, and its id what HELLO called the broker. */
+void fixture_listens(struct broker_fixture *f);
 /** JOIN, and settles; the status of the REPLY, or -1 without one. */
 int agent_join(struct agent *a, enum qms_kind kind, const char *name);
 /** JOIN, LEAVE, WATCH or UNWATCH as it is written but for its number; the same. */

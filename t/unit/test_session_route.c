@@ -65,7 +65,7 @@ static void the_accepting_side_opens_routes_that_name_their_source(void **state)
     assert_int_equal(qms_session_open(d->b.s, true, &h, NULL, &st), QMS_OK);
     assert_int_equal(st->handle, 0);
     duo_settle_by(d, 3);
-    assert_string_equal(duo_take(&d->a), "route 0 agent:a1 200\n");
+    assert_string_equal(duo_take(&d->a), "route 0 agent:a1 200 from c\n");
     assert_string_equal(duo_take(&d->b), "result 0 ok \n");
     assert_int_equal(qms_session_open(d->a.s, true, &h, NULL, &st), QMS_E_INVALID);
 }

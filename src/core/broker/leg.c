@@ -65,7 +65,7 @@ qms_err qms_leg_accept(struct qms_route *route, struct qms_peer *peer,
     struct qms_route_header to = *h;
     qms_err err;
 
-    if (peer->dialer != NULL) { /* on its connection the agent is what is connected to */
+    if (qms_session_is_agent(peer->session)) { /* one that was dialed, and believes nobody */
         to.kind = QMS_KIND_SELF;
         to.target = to.source = (struct qms_bytes){0};
     }

@@ -15,6 +15,7 @@ static qms_err say_hello(struct qms_peer *p, const char *token)
 
     m.u.hello.min_version = m.u.hello.max_version = QMS_WIRE_VERSION;
     m.u.hello.agent_id = qms_str(BROKER_ID, sizeof(BROKER_ID) - 1);
+    m.u.hello.caps = QMS_CAP_RELAY;
     if (token != NULL) {
         m.u.hello.auth_scheme = QMS_AUTH_TOKEN;
         m.u.hello.auth = qms_str(token, strlen(token));
@@ -56,6 +57,9 @@ void qms_peer_on_welcome(struct qms_session *s, const struct qms_control *welcom
         return;
     }
     if (qms_peer_admit_dialed(p, qms_dialer_id(p->dialer))) {
+        qms_peer_debug(p, "upstream agent %s",
+                       qms_session_is_agent(s) ? "takes the broker for its peer"
+                                               : "believes the broker");
         qms_dialer_ready(p->dialer);
     }
 }

@@ -275,7 +275,7 @@ static const struct qms_directive upstream_rows[] = {
      .offset = QMS_STR_FIELD(struct qms_upstream_conf, server_name),
      .help = "Name that the agents' certificates must have, where it is not the URL's host."},
     {.name = "token_file", .contexts = QMS_CTX_UPSTREAM, .type = QMS_D_CUSTOM, .set = qms_conf_set_upstream_token,
-     .syntax = "file", .help = "File whose first line is the token that the agents want to see."},
+     .syntax = "file", .help = "File whose first line is the token that the agents want to see; one that knows it as a broker's (qms_options_add_broker_token) is told who opens each stream, to others the broker is the source of all."},
     {.name = "keep", .contexts = QMS_CTX_UPSTREAM, .type = QMS_D_NUMBER, .offset = U(keep),
      .def = "1", .min = 1, .max = QMS_UPSTREAM_KEEP_MAX,
      .help = "Connections that are kept to each agent, shared out to the workers; the second one is known as ID~2, and so on."},
