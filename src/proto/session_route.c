@@ -399,6 +399,13 @@ void qms_session_reset(struct qms_session_stream *pub, uint8_t code)
     }
 }
 
+/* QUIC sends no STOP_SENDING about a stream that has come to its end already, and nothing else
+ * would tell the opener of a unidirectional one that its bytes were not taken. */
+static bool is_refusal(const struct qms_ss *st, uint8_t code)
+{
+    return !st->pub.bidi && code != QMS_CODE_OK;
+}
+
 void qms_session_stop(struct qms_session_stream *pub, uint8_t code)
 {
     struct qms_ss *st = qms_ss_of(pub);
@@ -406,7 +413,7 @@ void qms_session_stop(struct qms_session_stream *pub, uint8_t code)
     if (usable(st) && qms_ss_can_receive(st) && !st->stopped) {
         st->stopped = true;
         ops_of(st)->stop(pub->link_stream, code);
-        if (pub->session->link->quiet_stops) {
+        if (pub->session->link->quiet_stops || is_refusal(st, code)) {
             /* Without memory the other side fills its window and waits. */
             (void)!send_status(st, code == QMS_CODE_OK ? QMS_CODE_CANCELLED : code,
                                (struct qms_bytes){0});
