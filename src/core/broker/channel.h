@@ -41,6 +41,8 @@ struct qms_channel_sink {
     struct qms_channel *(*stale)(void *leg, struct qms_bytes header);
     /** `count` whole messages were left out between what came and what comes. */
     void (*skipped)(void *leg, uint64_t count);
+    /** Another worker has opened a stream to the agent of the route. */
+    void (*taken)(void *leg);
 };
 
 struct qms_channel_ops {

@@ -90,6 +90,14 @@ static void on_open(struct qms_remotes *rs, unsigned slot, const struct qms_ring
     }
 }
 
+static void on_opened(struct qms_remote *r)
+{
+    qms_remote_settle(r);
+    if (!r->left && r->sink->taken != NULL) {
+        r->sink->taken(r->leg);
+    }
+}
+
 static void to_leg(struct qms_remote *r, const struct qms_ring_entry *m)
 {
     switch (m->type) {
@@ -134,7 +142,7 @@ void qms_remotes_message(struct qms_remotes *rs, unsigned slot, const struct qms
     } else if (r == NULL || r->other_left) {
         return;
     } else if (m->type == QMS_MESH_OPENED) {
-        qms_remote_settle(r);
+        on_opened(r);
     } else if (m->type == QMS_MESH_STALE) {
         on_stale(r);
     } else if (m->type == QMS_MESH_DETACH) {

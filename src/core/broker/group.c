@@ -392,6 +392,16 @@ static void down_gone(void *arg, uint8_t code)
     up->ops->detach(up, code);
 }
 
+static void down_taken(void *arg)
+{
+    struct qms_pick *pick = arg;
+
+    if (pick->member != NULL) {
+        qms_route_set_acceptor_id(pick->route,
+                                  qms_str(pick->member->info.id, pick->member->info.id_len));
+    }
+}
+
 static const struct qms_channel_sink down_sink = {
     .data = down_data,
     .fin = down_fin,
@@ -401,6 +411,7 @@ static const struct qms_channel_sink down_sink = {
     .result = down_result,
     .priority = down_priority,
     .gone = down_gone,
+    .taken = down_taken,
 };
 
 /* ---- what the opener does ---- */

@@ -136,6 +136,16 @@ static void sink_skipped(void *arg, uint64_t count)
     }
 }
 
+/* Of a topic nobody in particular has it, and a group's member its pick tells. */
+static void sink_taken(void *arg)
+{
+    struct qms_route *route = ((struct qms_leg *)arg)->route;
+
+    if (route->kind == QMS_KIND_AGENT) {
+        qms_route_set_acceptor_id(route, qms_route_target(route));
+    }
+}
+
 const struct qms_channel_sink qms_leg_sink = {
     .data = sink_data,
     .fin = sink_fin,
@@ -147,4 +157,5 @@ const struct qms_channel_sink qms_leg_sink = {
     .gone = sink_gone,
     .stale = qms_router_on_stale,
     .skipped = sink_skipped,
+    .taken = sink_taken,
 };

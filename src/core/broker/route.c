@@ -114,6 +114,14 @@ static void count_end(struct qms_route *r, qms_time now)
     r->opener->routes--;
 }
 
+static void forget_acceptor(struct qms_route *r)
+{
+    qms_peer_unref(r->acceptor);
+    qms_free((char *)(uintptr_t)r->taken_by);
+    r->acceptor = NULL;
+    r->taken_by = NULL;
+}
+
 static void end(struct qms_route *r)
 {
     struct qms_broker *b = r->broker;
@@ -124,9 +132,8 @@ static void end(struct qms_route *r)
     }
     qms_list_remove(&r->node);
     b->route_count--;
-    qms_peer_unref(r->acceptor);
+    forget_acceptor(r);
     qms_peer_unref(r->opener);
-    qms_free((char *)(uintptr_t)r->taken_by);
     qms_free(r->scopes);
     qms_free(r);
 }
@@ -147,10 +154,16 @@ void qms_route_note(struct qms_route *r, uint8_t status)
 
 void qms_route_set_acceptor(struct qms_route *r, struct qms_peer *acceptor)
 {
-    struct qms_peer *before = r->acceptor;
+    (void)qms_peer_ref(acceptor); /* it may be the one that is forgotten */
+    forget_acceptor(r);
+    r->acceptor = acceptor;
+    qms_route_reload(r);
+}
 
-    r->acceptor = qms_peer_ref(acceptor);
-    qms_peer_unref(before); /* a member of a group that did not do it */
+void qms_route_set_acceptor_id(struct qms_route *r, struct qms_bytes id)
+{
+    forget_acceptor(r);
+    r->taken_by = qms_strndup((const char *)id.data, id.len); /* without memory: unknown */
     qms_route_reload(r);
 }
 

@@ -55,7 +55,10 @@ void qms_route_ref(struct qms_route *r);
 void qms_route_unref(struct qms_route *r);
 /** Keeps the first status that is not OK. */
 void qms_route_note(struct qms_route *r, uint8_t status);
+/** An agent has it now; a member of a group may take the place of another one. */
 void qms_route_set_acceptor(struct qms_route *r, struct qms_peer *acceptor);
+/** The same of an agent at another worker. */
+void qms_route_set_acceptor_id(struct qms_route *r, struct qms_bytes id);
 /** The opener is told the RESULT; `acceptor` is who gave it, empty where nobody did. */
 void qms_route_answered(struct qms_route *r, struct qms_bytes acceptor, qms_time now);
 

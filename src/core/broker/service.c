@@ -12,6 +12,7 @@
 
 struct instance {
     struct qms_channel *ch;
+    struct qms_route *route; /* the leg's, which outlives its channel */
     bool bidi;
     /* Of an answer: bytes that the agent has not acknowledged.  They are on its account, so
      * that one which asks and does not read is refused more. */
@@ -41,10 +42,16 @@ static void on_result(void *arg, const struct qms_result *r)
     (void)arg, (void)r; /* only acceptors send one */
 }
 
+/* Bytes of a service are on the route's account as those of an agent are. */
+static qms_err say(struct instance *in, struct qms_blob *blob, size_t off, size_t len)
+{
+    in->route->reverse += len;
+    return in->ch->ops->data(in->ch, blob, off, len);
+}
+
 static qms_err echo_data(void *arg, struct qms_blob *blob, size_t off, size_t len)
 {
-    struct instance *in = arg;
-    return in->ch->ops->data(in->ch, blob, off, len);
+    return say(arg, blob, off, len);
 }
 
 static void echo_fin(void *arg)
@@ -193,6 +200,7 @@ static bool begin(const struct qms_service *service, struct qms_leg *leg,
     if (in == NULL) {
         return failed(why);
     }
+    in->route = leg->route;
     in->bidi = leg->route->bidi;
     if (qms_channel_local_new(&qms_leg_sink, leg, service->sink, in, &leg->ch, &in->ch) !=
         QMS_OK) {
@@ -207,7 +215,7 @@ static bool begin(const struct qms_service *service, struct qms_leg *leg,
     in->peer = leg->peer; /* outlives its leg, and that the channel */
     in->owed = answer->len;
     in->peer->buffered += in->owed;
-    qms_err err = in->ch->ops->data(in->ch, answer, 0, answer->len);
+    qms_err err = say(in, answer, 0, answer->len);
     if (err == QMS_OK) {
         in->ch->ops->fin(in->ch);
     } else {
