@@ -296,12 +296,13 @@ QMS_API struct qms_place qms_diag_place(const struct qms_diag *diag);
 QMS_API void qms_diag_set_place(struct qms_diag *diag, struct qms_place place);
 
 /** A log to write lines to: a path (relative ones start at the prefix), "stderr", or
- * "syslog:server=ADDRESS[:PORT]|unix:PATH[,facility=F][,severity=S][,tag=T][,nohostname]".
- * Named by `set` or conf_load; the master opens it, so workers need no right to, and opens it
- * again on USR1 and on a reload.  Whoever names the same target gets the same log.  Lines are
- * gathered in `buffer` bytes (0: each is written at once; 1 MiB at most; none for syslog) for
- * `flush_for` nanoseconds at most (0: until the buffer is full).  Lives as long as the
- * configuration. QMS_E_CONFIG, QMS_E_NOMEM: the diagnostic is filled. */
+ * "syslog:server=HOST[:PORT]|unix:PATH[,facility=F][,severity=S][,tag=T][,nohostname]"; names
+ * are resolved as by qms_conf_resolve.  Named by `set` or conf_load; the master opens it, so
+ * workers need no right to, and opens it again on USR1 and on a reload.  Whoever names the same
+ * target gets the same log.  Lines are gathered in `buffer` bytes (0: each is written at once;
+ * 1 MiB at most; none for syslog) for `flush_for` nanoseconds at most (0: until the buffer is
+ * full).  Lives as long as the configuration. QMS_E_CONFIG, QMS_E_NOMEM: the diagnostic is
+ * filled. */
 QMS_API QMS_MUST_CHECK qms_err qms_conf_open_log(struct qms_diag *diag, const char *target,
                                                  size_t buffer, qms_time flush_for,
                                                  struct qms_log_file **out);

@@ -15,10 +15,18 @@
 #define TEXT_MAX 512 /* bytes of a message before escaping */
 #define GATE_MAX 10  /* lines a second and place */
 
+#define DATE_LEN 20 /* "2026/11/28 04:00:00 " */
+
 static struct {
     int fd;
     enum qms_log_level level;
-} sink = {STDERR_FILENO, QMS_LOG_NOTICE};
+    bool (*send)(const void *context, int fd, enum qms_log_level level, struct qms_bytes line);
+    _Alignas(16) unsigned char context[QMS_LOG_CONTEXT_MAX];
+    /* Lines that were lost: not told in a line, not taken.  A child's are its own. */
+    unsigned untold;
+    uint64_t untaken;
+    pid_t pid;
+} sink = {.fd = STDERR_FILENO, .level = QMS_LOG_NOTICE};
 
 /* Lines that the gate held back before the one about to be written. */
 static _Thread_local unsigned held_back;
@@ -54,6 +62,7 @@ void qms_log_set_fd(int fd)
 
     /* Reads the time zone now: later the process may not open files. */
     tzset();
+    sink.send = NULL;
     sink.fd = fd >= 0 ? fd : STDERR_FILENO;
     if (old != sink.fd && old != STDERR_FILENO) {
         close(old);
@@ -63,6 +72,35 @@ void qms_log_set_fd(int fd)
 int qms_log_fd(void)
 {
     return sink.fd;
+}
+
+void qms_log_set_sink(int fd, const struct qms_log_sink *s)
+{
+    qms_log_set_fd(fd);
+    if (s->context_len <= sizeof(sink.context)) {
+        memcpy(sink.context, s->context, s->context_len);
+        sink.send = s->send;
+    }
+}
+
+/* Before a look at what was lost: what the parent lost is told by the parent. */
+static void note_process(void)
+{
+    pid_t pid = getpid();
+
+    if (sink.pid != pid) {
+        sink.pid = pid;
+        sink.untold = 0;
+        sink.untaken = 0;
+    }
+}
+
+uint64_t qms_log_take_lost(void)
+{
+    note_process();
+    uint64_t lost = sink.untaken;
+    sink.untaken = 0;
+    return lost;
 }
 
 static size_t put_prefix(char *out, size_t cap, enum qms_log_level level)
@@ -96,7 +134,7 @@ static size_t put_escaped(char *out, const char *text, size_t len)
     return n;
 }
 
-static void write_all(int fd, const char *data, size_t len)
+static bool write_all(int fd, const char *data, size_t len)
 {
     while (len > 0) {
         ssize_t n = write(fd, data, len);
@@ -104,23 +142,41 @@ static void write_all(int fd, const char *data, size_t len)
             continue;
         }
         if (n <= 0) {
-            return; /* a full disk or a closed terminal must not stop the work */
+            return false; /* a full disk or a closed terminal must not stop the work */
         }
         data += n;
         len -= (size_t)n;
+    }
+    return true;
+}
+
+/* `line` ends with a newline. */
+static void deliver(enum qms_log_level level, const char *line, size_t len, unsigned told)
+{
+    struct qms_bytes text = {(const uint8_t *)line + DATE_LEN, len - DATE_LEN - 1};
+    bool taken = sink.send != NULL ? sink.send(sink.context, sink.fd, level, text)
+                                   : write_all(sink.fd, line, len);
+
+    if (taken) {
+        sink.untold -= told;
+    } else {
+        sink.untold++;
+        sink.untaken++;
     }
 }
 
 __attribute__((format(printf, 2, 0))) static void emit(enum qms_log_level level,
                                                        const char *format, va_list args)
 {
-    char text[TEXT_MAX + 1], line[64 + 4 * TEXT_MAX + 64];
+    char text[TEXT_MAX + 1], line[64 + 4 * TEXT_MAX + 96];
     int saved = errno;
     int want = vsnprintf(text, sizeof(text), format, args);
 
     if (want < 0) {
         return;
     }
+    note_process();
+    unsigned told = sink.untold;
 
     size_t len = put_prefix(line, 64, level);
     len += put_escaped(line + len, text, want > TEXT_MAX ? TEXT_MAX : (size_t)want);
@@ -131,8 +187,11 @@ __attribute__((format(printf, 2, 0))) static void emit(enum qms_log_level level,
         len += (size_t)snprintf(line + len, 40, " suppressed=%u", held_back);
         held_back = 0;
     }
+    if (told > 0) {
+        len += (size_t)snprintf(line + len, 40, " lost=%u", told);
+    }
     line[len++] = '\n';
-    write_all(sink.fd, line, len);
+    deliver(level, line, len, told);
     errno = saved;
 }
 

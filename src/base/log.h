@@ -4,6 +4,9 @@
  * One process-wide sink, set by main before anything logs and by tools (stderr by default).
  * Never log secrets or payload.  Text that a peer chose is escaped by the sink (control
  * characters and non-ASCII become \xNN) and cut at 512 bytes an argument line.
+ *
+ * Nothing waits for a log.  A line that the sink does not take is lost and counted: the next
+ * one that gets through says "lost=N", and so does qms_log_take_lost.
  */
 #ifndef QMS_BASE_LOG_H
 #define QMS_BASE_LOG_H
@@ -21,6 +24,19 @@ bool qms_log_enabled(enum qms_log_level level);
  */
 void qms_log_set_fd(int fd);
 int qms_log_fd(void);
+
+/* A sink that is not written to by write(2). */
+#define QMS_LOG_CONTEXT_MAX 320
+struct qms_log_sink {
+    /* Sends one line, without its date and its newline; false: it is lost.  Must not log. */
+    bool (*send)(const void *context, int fd, enum qms_log_level level, struct qms_bytes line);
+    const void *context; /* copied, and lent to `send` */
+    size_t context_len;  /* at most QMS_LOG_CONTEXT_MAX */
+};
+/** Takes the descriptor over, as qms_log_set_fd does; that ends this kind of sink. */
+void qms_log_set_sink(int fd, const struct qms_log_sink *sink);
+/** Lines of this process that were lost since the last call. */
+uint64_t qms_log_take_lost(void);
 __attribute__((format(printf, 2, 3))) void qms_log(enum qms_log_level level, const char *format,
                                                    ...);
 /** The same, whatever the level of the sink. */

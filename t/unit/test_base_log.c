@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -122,6 +123,97 @@ static void logging_keeps_errno(void **state)
     (void)f;
 }
 
+static void lost_lines_are_counted_and_told_with_the_next(void **state)
+{
+    struct fixture *f = *state;
+    int file = fcntl(f->fd, F_DUPFD_CLOEXEC, 3);
+
+    qms_log(QMS_LOG_NOTICE, "tells what other cases have lost");
+    (void)qms_log_take_lost();
+    qms_log_set_fd(open("/dev/full", O_WRONLY | O_CLOEXEC));
+    qms_log(QMS_LOG_NOTICE, "one");
+    qms_log(QMS_LOG_NOTICE, "two");
+    qms_log(QMS_LOG_INFO, "not for the log");
+    assert_int_equal(qms_log_take_lost(), 2);
+    qms_log(QMS_LOG_NOTICE, "three");
+    f->fd = file;
+    qms_log_set_fd(file);
+    qms_log(QMS_LOG_NOTICE, "back");
+    qms_log(QMS_LOG_NOTICE, "next");
+    assert_int_equal(lines(f), 3);
+    assert_non_null(strstr(f->text, ": back lost=3\n"));
+    assert_non_null(strstr(f->text, ": next\n"));
+    assert_int_equal(qms_log_take_lost(), 1);
+    assert_int_equal(qms_log_take_lost(), 0);
+}
+
+/* Its parent tells it itself. */
+static void a_child_does_not_tell_what_its_parent_lost(void **state)
+{
+    struct fixture *f = *state;
+    int file = fcntl(f->fd, F_DUPFD_CLOEXEC, 3), status;
+
+    qms_log_set_fd(open("/dev/full", O_WRONLY | O_CLOEXEC));
+    qms_log(QMS_LOG_NOTICE, "one");
+    f->fd = file;
+    qms_log_set_fd(file);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        qms_log(QMS_LOG_NOTICE, "child");
+        _exit((int)qms_log_take_lost());
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    qms_log(QMS_LOG_NOTICE, "parent");
+    assert_non_null(strstr(written(f), ": child\n"));
+    assert_non_null(strstr(f->text, ": parent lost=1\n"));
+}
+
+/* ---- sinks of another kind ---- */
+
+static struct {
+    char text[256];
+    enum qms_log_level level;
+    int fd;
+    bool fails;
+} sent;
+
+static bool send_line(const void *context, int fd, enum qms_log_level level,
+                      struct qms_bytes line)
+{
+    (void)snprintf(sent.text, sizeof(sent.text), "%s|%.*s", (const char *)context,
+                   (int)line.len, (const char *)line.data);
+    sent.level = level;
+    sent.fd = fd;
+    return !sent.fails;
+}
+
+static void a_sink_gets_each_line_without_its_date(void **state)
+{
+    struct fixture *f = *state;
+    char context[] = "first", wanted[100];
+    const struct qms_log_sink sink = {send_line, context, sizeof(context)};
+    int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+    (void)snprintf(wanted, sizeof(wanted), "first|[warn] %ld: hello lost=1", (long)getpid());
+    int file = fcntl(f->fd, F_DUPFD_CLOEXEC, 3);
+    qms_log_set_sink(fd, &sink);
+    context[0] = 'F'; /* the sink has a copy */
+    sent.fails = true;
+    qms_log(QMS_LOG_NOTICE, "lost");
+    sent.fails = false;
+    qms_log(QMS_LOG_WARN, "hello");
+    assert_string_equal(sent.text, wanted);
+    assert_int_equal(sent.level, QMS_LOG_WARN);
+    assert_int_equal(sent.fd, fd);
+    qms_log_set_fd(file); /* ends it */
+    f->fd = file;
+    qms_log(QMS_LOG_WARN, "to the file");
+    assert_string_equal(sent.text, wanted);
+    assert_int_equal(lines(f), 1);
+}
+
 static void open_appends_and_a_failed_open_keeps_the_sink(void **state)
 {
     struct fixture *f = *state;
@@ -183,6 +275,9 @@ int main(void)
         QMS_TEST(text_of_a_peer_cannot_forge_a_line),
         QMS_TEST(long_text_is_cut_after_512_bytes),
         QMS_TEST(logging_keeps_errno),
+        QMS_TEST(lost_lines_are_counted_and_told_with_the_next),
+        QMS_TEST(a_child_does_not_tell_what_its_parent_lost),
+        QMS_TEST(a_sink_gets_each_line_without_its_date),
         QMS_TEST(open_appends_and_a_failed_open_keeps_the_sink),
         QMS_TEST(gate_passes_ten_a_second_and_tells_what_it_held_back),
         QMS_TEST(peer_lines_are_limited_per_place),

@@ -204,7 +204,11 @@ static void globals_win_over_the_file(void **state)
 {
     struct conf_fixture *f = *state;
     f->env.globals = "pid /x/a.pid; worker_shutdown_timeout 5s";
+    conf_is(f, "daemon on; error_log syslog:server=127.0.0.1 info;" QUIC(""));
+    assert_non_null(f->conf->error_syslog);
+    assert_int_equal(f->conf->log_level, QMS_LOG_INFO);
     conf_is(f, "pid b.pid; error_log e.log;" QUIC(""));
+    assert_null(f->conf->error_syslog);
     assert_string_equal(f->conf->pid_file, "/x/a.pid");
     assert_true(f->conf->worker_shutdown_for == 5 * QMS_SECOND);
     assert_string_equal(f->conf->error_log, "/c/e.log");

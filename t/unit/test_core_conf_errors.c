@@ -136,6 +136,11 @@ static void values_of_the_wrong_form_are_told_the_right_one(void **state)
     conf_fails(f, "error_log x loud;",
                AT(1, "\"loud\" is not valid for \"error_log\"; it takes the "
                      "level error, warn, notice, info or debug."));
+    conf_fails(f, "error_log syslog:server=127.0.0.1,severity=info;",
+               AT(1, "The lines of \"error_log\" have the severity of their level, so no "
+                     "severity= can be written."));
+    conf_fails(f, "error_log syslog:tag=x;",
+               AT(1, "A syslog server needs server=HOST[:PORT] or server=unix:PATH."));
     conf_fails(f, "quic { server { allowed_origins https://a/b; } }",
                AT(1,
                   "\"https://a/b\" is not valid for \"allowed_origins\"; it takes origins like "
@@ -204,7 +209,7 @@ static void values_must_fit_each_other(void **state)
                "\"self_signed_lifetime\".");
     conf_fails(f, "daemon on;" QUIC(""),
                "/c/quicms.conf: \"daemon on\" leaves the terminal, so \"error_log\" must name "
-               "a file.");
+               "a file or a syslog server.");
     conf_fails(f, "quic { tls a { } server { listen 1 quic; tls a; auth off; } }",
                "/c/quicms.conf:1: The tls block \"a\" needs either \"certificate\" and "
                "\"certificate_key\", or \"self_signed on\".");

@@ -138,6 +138,7 @@ static void count_log_lines(struct qms_broker *b)
     qms_logs_count(b->conf, &lines, &lost);
     qms_stats_add(b->stats, QMS_S_LOG_LINES_WRITTEN, lines);
     qms_stats_add(b->stats, QMS_S_LOG_LINES_LOST, lost);
+    qms_stats_add(b->stats, QMS_S_ERROR_LOG_LOST, qms_log_take_lost());
 }
 
 static void reap(struct qms_broker *b)

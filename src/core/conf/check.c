@@ -49,8 +49,9 @@ static qms_err check_limits(const struct qms_conf *conf, struct qms_diag *diag)
     } else if (conf->agent_memory > conf->worker_memory) {
         qms_diag_error(diag, "\"agent_memory\" is larger than \"worker_memory\".");
     } else if (conf->daemon != 0 && strcmp(conf->error_log, "stderr") == 0) {
-        qms_diag_error(diag,
-                       "\"daemon on\" leaves the terminal, so \"error_log\" must name a file.");
+        qms_diag_error(
+            diag, "\"daemon on\" leaves the terminal, so \"error_log\" must name a file or "
+                  "a syslog server.");
     }
     return diag->failed ? QMS_E_CONFIG : QMS_OK;
 }

@@ -115,6 +115,7 @@ struct qms_conf {
     const char *prefix, *file;                    /* as given; absolute */
     const char *user, *group;                     /* NULL: the default ones */
     const char *pid_file, *error_log, *state_dir; /* absolute; error_log may be "stderr" */
+    const struct qms_syslog *error_syslog; /* NULL: error_log is none; core/conf/syslog.h */
     enum qms_log_level log_level;
     uint64_t daemon;
     uint64_t seccomp;

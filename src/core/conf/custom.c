@@ -9,6 +9,7 @@
 #include "base/near.h"
 #include "core/conf/diag.h"
 #include "core/conf/files.h"
+#include "core/conf/syslog.h"
 #include "core/conf/table.h"
 #include "core/conf/value.h"
 
@@ -68,6 +69,10 @@ qms_err qms_conf_set_error_log(void *object, const struct qms_directive *d, int 
         return not_valid(d, level, "the level error, warn, notice, info or debug", diag);
     }
     conf->log_level = (enum qms_log_level)i;
+    if (qms_syslog_is(argv[0])) {
+        conf->error_log = argv[0];
+        return qms_syslog_parse(conf->arena, argv[0], true, &conf->error_syslog, diag);
+    }
     conf->error_log = strcmp(argv[0], "stderr") == 0
                           ? "stderr"
                           : qms_conf_path(conf->arena, conf->prefix, argv[0]);

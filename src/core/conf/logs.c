@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -90,7 +91,7 @@ qms_err qms_conf_open_log(struct qms_diag *diag, const char *target, size_t buff
     }
     qms_err err = check(conf, target, buffer, diag);
     if (err == QMS_OK && qms_syslog_is(target)) {
-        err = qms_syslog_parse(conf->arena, target, &syslog, diag);
+        err = qms_syslog_parse(conf->arena, target, false, &syslog, diag);
     }
     if (err != QMS_OK) {
         return err;
@@ -162,19 +163,61 @@ size_t qms_logs_fds(const struct qms_conf *conf, int fds[QMS_LOGS_MAX])
     return conf->log_count;
 }
 
+static uint32_t hash_on(uint32_t sum, const char *text)
+{
+    const char *p = text;
+
+    do {
+        sum = (sum ^ (uint8_t)*p) * 16777619u;
+    } while (*p++ != '\0');
+    return sum;
+}
+
 uint32_t qms_logs_fingerprint(const struct qms_conf *conf)
 {
-    uint32_t sum = 2166136261u;
+    uint32_t sum = hash_on(2166136261u, conf->error_log);
 
     for (size_t i = 0; i < conf->log_count; i++) {
-        for (const char *p = conf->logs[i]->target;; p++) {
-            sum = (sum ^ (uint8_t)*p) * 16777619u;
-            if (*p == '\0') {
-                break;
-            }
-        }
+        sum = hash_on(sum, conf->logs[i]->target);
     }
     return sum;
+}
+
+/* ---- the error log ---- */
+
+static void sink_to(const struct qms_conf *conf, int fd)
+{
+    struct qms_log_sink sink = qms_syslog_sink(conf->error_syslog);
+
+    qms_log_set_sink(fd, &sink);
+    qms_log_set_level(conf->log_level);
+}
+
+qms_err qms_error_log_open(const struct qms_conf *conf)
+{
+    if (conf->error_syslog == NULL) {
+        return qms_log_open(conf->error_log, conf->log_level);
+    }
+    int fd = qms_syslog_open(conf->error_syslog);
+    if (fd < 0) {
+        return QMS_E_IO;
+    }
+    sink_to(conf, fd);
+    return QMS_OK;
+}
+
+bool qms_error_log_take(const struct qms_conf *conf, int fd, uint32_t fingerprint)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0 || !S_ISSOCK(st.st_mode)) { /* any file will do */
+        qms_log_set_fd(fd);
+    } else if (conf->error_syslog != NULL && fingerprint == qms_logs_fingerprint(conf)) {
+        sink_to(conf, fd);
+    } else {
+        return false;
+    }
+    return true;
 }
 
 /* ---- writing ---- */

@@ -19,6 +19,14 @@
 
 struct qms_syslog; /* core/conf/syslog.h */
 
+/** In the master: opens the error log as the sink of base/log.h, also anew.  QMS_E_IO (errno):
+ * the old sink stays. */
+QMS_MUST_CHECK qms_err qms_error_log_open(const struct qms_conf *conf);
+/** In a worker: the same log by a descriptor, which it takes over.  False, and it is untouched:
+ * the master means a syslog server that this configuration does not know; `fingerprint` as for
+ * qms_logs_take. */
+bool qms_error_log_take(const struct qms_conf *conf, int fd, uint32_t fingerprint);
+
 struct qms_log_file {
     const char *target; /* absolute path, "stderr", or "syslog:..." as written */
     const char *file;   /* of the directive that named it first */
@@ -44,7 +52,7 @@ size_t qms_logs_fds(const struct qms_conf *conf, int fds[QMS_LOGS_MAX]);
 /** In a worker: the same logs, opened anew.  Takes the descriptors over.  False (and they are
  * untouched): the master means other logs. */
 bool qms_logs_take(struct qms_conf *conf, const int *fds, size_t count, uint32_t fingerprint);
-/** Equal where the same logs are named. */
+/** Equal where the same logs are named, the error log among them. */
 uint32_t qms_logs_fingerprint(const struct qms_conf *conf);
 
 /** Writes what has waited long enough. */

@@ -20,6 +20,7 @@
 #define MESSAGE_MAX 8192
 #define TAG_MAX     32 /* RFC 3164 section 4.1.3 */
 #define HOST_MAX    64
+#define SERVER_MAX  272 /* a name and a port */
 
 struct qms_syslog {
     union {
@@ -30,6 +31,7 @@ struct qms_syslog {
     } to;
     socklen_t to_len;
     unsigned facility, severity;
+    bool leveled;
     char tag[TAG_MAX + 1], host[HOST_MAX + 1];
 };
 
@@ -86,29 +88,41 @@ static unsigned split_port(char *host)
     return (unsigned)port;
 }
 
+static qms_err set_address(struct qms_syslog *s, const char *address, in_port_t port,
+                           struct qms_diag *diag)
+{
+    if (inet_pton(AF_INET, address, &s->to.in.sin_addr) == 1) {
+        s->to.in.sin_family = AF_INET;
+        s->to.in.sin_port = port;
+        s->to_len = sizeof(s->to.in);
+    } else if (inet_pton(AF_INET6, address, &s->to.in6.sin6_addr) == 1) {
+        s->to.in6.sin6_family = AF_INET6;
+        s->to.in6.sin6_port = port;
+        s->to_len = sizeof(s->to.in6);
+    } else { /* with a scope, such as fe80::1%eth0 */
+        return wrong(diag, "server", address,
+                     "a host with an address that is valid everywhere");
+    }
+    return QMS_OK;
+}
+
 static qms_err set_server(struct qms_syslog *s, const char *value, struct qms_diag *diag)
 {
-    char host[INET6_ADDRSTRLEN + 12];
+    char host[SERVER_MAX], address[64];
 
     if (strncmp(value, "unix:", 5) == 0) {
         return set_unix(s, value + 5, diag);
     }
-    if (strlen(value) < sizeof(host)) {
-        (void)snprintf(host, sizeof(host), "%s", value);
-        in_port_t port = htons((uint16_t)split_port(host));
-        if (port != 0 && inet_pton(AF_INET, host, &s->to.in.sin_addr) == 1) {
-            s->to.in.sin_family = AF_INET;
-            s->to.in.sin_port = port;
-            s->to_len = sizeof(s->to.in);
-        } else if (port != 0 && inet_pton(AF_INET6, host, &s->to.in6.sin6_addr) == 1) {
-            s->to.in6.sin6_family = AF_INET6;
-            s->to.in6.sin6_port = port;
-            s->to_len = sizeof(s->to.in6);
-        }
+    if (strlen(value) >= sizeof(host)) {
+        return wrong(diag, "server", value, "HOST[:PORT] or unix:PATH");
     }
-    return s->to_len > 0
-               ? QMS_OK
-               : wrong(diag, "server", value, "a numeric ADDRESS[:PORT] or unix:PATH");
+    (void)snprintf(host, sizeof(host), "%s", value);
+    unsigned port = split_port(host);
+    if (port == 0 || host[0] == '\0') {
+        return wrong(diag, "server", value, "HOST[:PORT] or unix:PATH");
+    }
+    qms_err err = qms_conf_resolve(diag, host, address, sizeof(address));
+    return err == QMS_OK ? set_address(s, address, htons((uint16_t)port), diag) : err;
 }
 
 static qms_err set_word(const char *const *words, const char *what, const char *expected,
@@ -152,6 +166,12 @@ static qms_err set(struct qms_syslog *s, char *word, struct qms_diag *diag)
             return set_word(facilities, word, "a facility such as daemon or local0 to local7",
                             value, &s->facility, diag);
         }
+        if (strcmp(word, "severity") == 0 && s->leveled) {
+            qms_diag_error(diag,
+                           "The lines of \"error_log\" have the severity of their level, so "
+                           "no severity= can be written.");
+            return QMS_E_CONFIG;
+        }
         if (strcmp(word, "severity") == 0) {
             return set_word(severities, word,
                             "emerg, alert, crit, error, warn, notice, info or debug", value,
@@ -168,7 +188,7 @@ static qms_err set(struct qms_syslog *s, char *word, struct qms_diag *diag)
     return QMS_E_CONFIG;
 }
 
-qms_err qms_syslog_parse(struct qms_arena *arena, const char *target,
+qms_err qms_syslog_parse(struct qms_arena *arena, const char *target, bool leveled,
                          const struct qms_syslog **out, struct qms_diag *diag)
 {
     struct qms_syslog *s = qms_arena_alloc(arena, sizeof(*s));
@@ -180,6 +200,7 @@ qms_err qms_syslog_parse(struct qms_arena *arena, const char *target,
     if (s == NULL || words == NULL) {
         return qms_diag_nomem(diag);
     }
+    s->leveled = leveled;
     s->facility = 23;
     s->severity = 6;
     (void)snprintf(s->tag, sizeof(s->tag), "quicms");
@@ -192,8 +213,7 @@ qms_err qms_syslog_parse(struct qms_arena *arena, const char *target,
         err = set(s, w, diag);
     }
     if (err == QMS_OK && s->to_len == 0) {
-        qms_diag_error(diag,
-                       "A syslog server needs server=ADDRESS[:PORT] or server=unix:PATH.");
+        qms_diag_error(diag, "A syslog server needs server=HOST[:PORT] or server=unix:PATH.");
         err = QMS_E_CONFIG;
     }
     *out = s;
@@ -206,7 +226,7 @@ int qms_syslog_open(const struct qms_syslog *s)
 }
 
 /* "<190>Nov 28 04:00:00 host tag: " */
-static size_t put_head(const struct qms_syslog *s, char *out, size_t cap)
+static size_t put_head(const struct qms_syslog *s, unsigned severity, char *out, size_t cap)
 {
     static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
@@ -214,17 +234,17 @@ static size_t put_head(const struct qms_syslog *s, char *out, size_t cap)
     struct tm tm;
 
     localtime_r(&now, &tm);
-    int n =
-        snprintf(out, cap, "<%u>%s %2d %02d:%02d:%02d %s%s%s: ", s->facility * 8 + s->severity,
-                 months[tm.tm_mon], tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, s->host,
-                 s->host[0] != '\0' ? " " : "", s->tag);
+    int n = snprintf(out, cap, "<%u>%s %2d %02d:%02d:%02d %s%s%s: ", s->facility * 8 + severity,
+                     months[tm.tm_mon], tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, s->host,
+                     s->host[0] != '\0' ? " " : "", s->tag);
     return n > 0 && (size_t)n < cap ? (size_t)n : 0;
 }
 
-bool qms_syslog_send(const struct qms_syslog *s, int fd, struct qms_bytes line)
+static bool send_line(const struct qms_syslog *s, int fd, unsigned severity,
+                      struct qms_bytes line)
 {
     char message[MESSAGE_MAX];
-    size_t head = put_head(s, message, sizeof(message)), len = line.len;
+    size_t head = put_head(s, severity, message, sizeof(message)), len = line.len;
     size_t room = sizeof(message) - head;
 
     len -= len > 0 && line.data[len - 1] == '\n';
@@ -238,4 +258,27 @@ bool qms_syslog_send(const struct qms_syslog *s, int fd, struct qms_bytes line)
                        .msg_iov = &iov,
                        .msg_iovlen = 1};
     return fd >= 0 && sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+}
+
+bool qms_syslog_send(const struct qms_syslog *s, int fd, struct qms_bytes line)
+{
+    return send_line(s, fd, s->severity, line);
+}
+
+static bool send_leveled(const void *context, int fd, enum qms_log_level level,
+                         struct qms_bytes line)
+{
+    static const unsigned of[] = {[QMS_LOG_ERROR] = 3,
+                                  [QMS_LOG_WARN] = 4,
+                                  [QMS_LOG_NOTICE] = 5,
+                                  [QMS_LOG_INFO] = 6,
+                                  [QMS_LOG_DEBUG] = 7};
+
+    return send_line(context, fd, of[level], line);
+}
+
+struct qms_log_sink qms_syslog_sink(const struct qms_syslog *s)
+{
+    _Static_assert(sizeof(*s) <= QMS_LOG_CONTEXT_MAX, "the sink keeps a copy");
+    return (struct qms_log_sink){send_leveled, s, sizeof(*s)};
 }

@@ -176,7 +176,7 @@ qms_err qms_master_catch_signals(struct qms_master *m, struct qms_diag *diag)
 
 static qms_err open_log(const struct qms_conf *conf, struct qms_diag *diag)
 {
-    if (qms_log_open(conf->error_log, conf->log_level) != QMS_OK) {
+    if (qms_error_log_open(conf) != QMS_OK) {
         qms_diag_error(diag, "Cannot open the log \"%s\": %s.", conf->error_log,
                        strerror(errno));
         return QMS_E_IO;

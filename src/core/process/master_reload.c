@@ -213,7 +213,7 @@ void qms_master_reopen_log(struct qms_master *m)
     struct qms_message msg = {.order = QMS_ORDER_LOG};
 
     qms_logs_reopen(m->conf);
-    if (qms_log_open(m->conf->error_log, m->conf->log_level) != QMS_OK) {
+    if (qms_error_log_open(m->conf) != QMS_OK) {
         qms_log(QMS_LOG_ERROR, "log not opened again path=%s error=\"%s\"", m->conf->error_log,
                 strerror(errno));
     }

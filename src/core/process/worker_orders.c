@@ -102,8 +102,9 @@ static void take_logs(struct qms_worker *w, struct qms_message *m)
     if (m->fd_count == 0) {
         return;
     }
-    qms_log_set_fd(m->fds[0]);
-    m->fds[0] = -1;
+    if (qms_error_log_take(w->conf, m->fds[0], m->slot)) {
+        m->fds[0] = -1;
+    }
     if (qms_logs_take(w->conf, m->fds + 1, m->fd_count - 1, m->slot)) {
         m->fd_count = 1;
     } else {

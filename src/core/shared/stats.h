@@ -83,6 +83,8 @@
     X(LOG_LINES_WRITTEN, "quicms_log_lines_total", "result=\"written\"", COUNTER, SUM,         \
       "Lines of logs other than the error log.")                                               \
     X(LOG_LINES_LOST, "quicms_log_lines_total", "result=\"lost\"", COUNTER, SUM, "")           \
+    X(ERROR_LOG_LOST, "quicms_error_log_lost_total", "", COUNTER, SUM,                         \
+      "Lines of the error log that its file or syslog server did not take.")                   \
     X(INVERSIONS, "quicms_priority_inversions_total", "", COUNTER, SUM,                        \
       "Packets sent while a more urgent stream waited.")                                       \
     X(PACKETS_LOST, "quicms_packets_lost_total", "", COUNTER, SUM,                             \

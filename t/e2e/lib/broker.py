@@ -51,7 +51,7 @@ def wait_for(what, condition, seconds=15):
 CONF = '''
 daemon off;
 pid {dir}/quicms.pid;
-error_log {dir}/error.log info;
+error_log {error_log};
 state_dir {dir}/state;
 worker_shutdown_timeout {drain};
 {main}
@@ -93,6 +93,7 @@ class Broker:
         self.conf = {'host': '127.0.0.1', 'main': '', 'quic': '', 'server': '', 'http': '', 'idle': '30s', 'drain': '5s',
                      'tls': 'self_signed on;', 'html': HTML, 'origins': '',
                      'auth': f'auth any auth_token; token_file {self.token_file};'}
+        self.conf['error_log'] = self.log_file + ' info'
         self.conf.update(conf)
         self.url = f"quic://{self.conf['host']}:{self.port}"
         if WORKERS and not any('worker_processes' in str(v) for v in self.conf.values()):
