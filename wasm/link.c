@@ -19,7 +19,7 @@ struct qms_web_link *qms_web_link_new(struct qms_web *web, const struct qms_opti
     }
     w->link.ops = &qms_web_link_ops;
     w->link.now = qms_clock_now();
-    w->link.quiet_stops = qms_js_quiet_stops() != 0;
+    w->link.quiet_stops = w->link.loose_ends = qms_js_quiet_stops() != 0;
     w->web = web;
     w->views = o->web_views;
     w->keep_alive_for = o->keep_alive_for;

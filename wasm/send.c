@@ -2,6 +2,8 @@
 /* What leaves next.  The browser knows no urgency, and keeps what it was given in the order it
  * came; so it is given little, and the choice is made here, by the scheduler of the native
  * link: strict levels, turns inside each, and a guard against starving. */
+#include <string.h>
+
 #include "base/mem.h"
 #include "web.h"
 
@@ -72,13 +74,34 @@ EXPORT void qms_web_on_opened(struct qms_web_stream *st)
 
 /* ---- bytes ---- */
 
+/* What leaves next.  Small ranges are brought together: a write costs the browser more than a
+ * copy of what it carries. */
+static struct qms_bytes next_piece(struct qms_web_stream *st, uint8_t *gathered)
+{
+    struct qms_bytes piece = qms_blobq_at(&st->queue, 0);
+    size_t len = 0;
+
+    if (piece.len >= QMS_WEB_PIECE || st->queue.count == 1) {
+        return (struct qms_bytes){piece.data,
+                                  piece.len < QMS_WEB_PIECE ? piece.len : QMS_WEB_PIECE};
+    }
+    for (uint32_t i = 0; i < st->queue.count && len < QMS_WEB_PIECE; i++) {
+        struct qms_bytes range = qms_blobq_at(&st->queue, i);
+        size_t room = QMS_WEB_PIECE - len;
+        size_t run = range.len < room ? range.len : room;
+        memcpy(gathered + len, range.data, run);
+        len += run;
+    }
+    return (struct qms_bytes){gathered, len};
+}
+
 /* False: the writer has no room, and tells by qms_web_on_written when it has. */
 static bool give(struct qms_web_link *w, struct qms_web_stream *st)
 {
-    struct qms_bytes piece = qms_blobq_at(&st->queue, 0);
+    struct qms_bytes piece = next_piece(st, w->web->gathered);
+    bool lent = w->views && piece.data != w->web->gathered;
 
-    piece.len = piece.len < QMS_WEB_PIECE ? piece.len : QMS_WEB_PIECE;
-    if (!qms_js_write(st->id, piece.data, piece.len, w->views)) {
+    if (!qms_js_write(st->id, piece.data, piece.len, lent)) {
         return false;
     }
     st->in_flight = piece.len;

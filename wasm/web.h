@@ -31,6 +31,7 @@ struct qms_web {
     struct qms_client *client;
     struct qms_list links;
     uint8_t scratch[QMS_WEB_SCRATCH]; /* where webtransport.js puts what came */
+    uint8_t gathered[QMS_WEB_PIECE];  /* small ranges that leave in one write */
 };
 
 struct qms_web_link {

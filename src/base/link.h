@@ -161,6 +161,9 @@ struct qms_link {
     bool quiet_stops;
     /* `stop` may cost the peer what was sent to it just before. */
     bool harmful_stops;
+    /* A program that is cut off may seem to have finished its streams: the protocol above has
+     * to mark their ends itself. */
+    bool loose_ends;
 };
 
 /** The peer's address that a rule about addresses may look at; NULL: it has proved none. */

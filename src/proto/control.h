@@ -68,6 +68,9 @@ enum qms_stats_field {
     QMS_STAT_COUNT
 };
 
+/* How payload stands in its streams (doc/wire.md section 3). */
+enum qms_payload_form { QMS_PAYLOAD_PLAIN, QMS_PAYLOAD_CHUNKS };
+
 /* One message.  Byte strings are lent; absent ones have len 0.  A decoded `status` is one byte:
  * a code above 0xFF became CANCELLED. */
 struct qms_control {
@@ -82,6 +85,7 @@ struct qms_control {
             struct qms_bytes software;
             uint64_t caps;
             struct qms_bytes resume; /* session id */
+            uint64_t payload_form;   /* enum qms_payload_form of what the sender will send */
         } hello;
         struct {
             uint64_t version;

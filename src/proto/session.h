@@ -100,9 +100,9 @@ struct qms_session_limits {
     unsigned malformed_per_minute; /* 16 */
     unsigned max_contexts;         /* datagram contexts each way: 64 */
     /** Called with what the wire counts as odd, a static label: malformed_header,
-     * malformed_result, header_timeout, held_overflow, malformed_datagram, early_datagram,
-     * unknown_context, context_limit, context_memory, pong_dropped, status_dropped.  May be
-     * NULL. */
+     * malformed_result, malformed_chunk, header_timeout, held_overflow, malformed_datagram,
+     * early_datagram, unknown_context, context_limit, context_memory, pong_dropped,
+     * status_dropped.  May be NULL. */
     void (*on_oddity)(struct qms_session *s, const char *what);
 };
 extern const struct qms_session_limits qms_session_limits_default;

@@ -120,6 +120,9 @@ qms_err qms_session_hello(struct qms_session *s, const struct qms_control *hello
         return QMS_E_STATE;
     }
     m.type = QMS_MSG_HELLO;
+    if (s->link->loose_ends) {
+        m.u.hello.payload_form = QMS_PAYLOAD_CHUNKS;
+    }
     qms_err err = encode(&e, &m, true);
     if (err == QMS_OK) {
         err = open_control(s, &e.w);
@@ -129,6 +132,7 @@ qms_err qms_session_hello(struct qms_session *s, const struct qms_control *hello
         s->min_version = m.u.hello.min_version;
         s->max_version = m.u.hello.max_version;
         s->offered = m.u.hello.caps;
+        s->chunks_out = m.u.hello.payload_form == QMS_PAYLOAD_CHUNKS;
         s->phase = QMS_SESSION_ANSWER;
     }
     return err;
@@ -170,6 +174,11 @@ static void on_hello(struct qms_session *s, const struct qms_control *m)
     s->min_version = m->u.hello.min_version;
     s->max_version = m->u.hello.max_version;
     s->offered = m->u.hello.caps;
+    s->chunks_in = m->u.hello.payload_form == QMS_PAYLOAD_CHUNKS;
+    if (m->u.hello.payload_form > QMS_PAYLOAD_CHUNKS) {
+        qms_session_refuse(s, QMS_CODE_UNSUPPORTED, 0, "unknown form of payload");
+        return;
+    }
     if (m->u.hello.min_version > QMS_WIRE_VERSION ||
         m->u.hello.max_version < QMS_WIRE_VERSION) {
         qms_session_refuse(s, QMS_CODE_UNSUPPORTED, 0, "no common protocol version");

@@ -5,6 +5,7 @@
  *   session_control.c  the CONTROL stream both ways
  *   session_head.c     first bytes of streams that the peer opens, and holding them
  *   session_route.c    routes that are under way: open, RESULT, payload, refusals
+ *   session_chunks.c   payload whose end is marked
  *   session_priority.c urgencies of living streams
  *   session_handles.c  handle -> stream, handles used, urgencies that came too early
  *   session_datagram.c contexts
@@ -61,6 +62,13 @@ struct qms_ss {
     bool early_stop;      /* STOP_SENDING came before the header was complete */
     uint8_t early_code;
     bool stop_seen; /* by STOP_SENDING or STREAM_STATUS, whichever came first */
+    struct qms_chunks {
+        uint64_t left_in, left_out; /* bytes of the chunk under way */
+        uint8_t head[8];            /* of an incoming one, not complete */
+        uint8_t head_len;
+        bool ended; /* the incoming direction, in whatever way: the rest is of no interest */
+        bool told;  /* that it has */
+    } chunks;
 };
 
 struct qms_session {
@@ -74,6 +82,7 @@ struct qms_session {
     uint8_t linger_code;
     uint64_t min_version, max_version; /* as offered in HELLO */
     uint64_t offered, caps;            /* enum qms_cap: of HELLO, and those of them that hold */
+    bool chunks_in, chunks_out;        /* payload from and to the other side is in chunks */
     qms_time hello_at, linger_at;
 
     struct qms_ss *control;
@@ -154,6 +163,10 @@ void qms_ss_reject(struct qms_ss *st, uint8_t code);
 void qms_link_stream_refuse(struct qms_link_stream *ls, uint8_t code);
 
 /* session_route.c */
+/** Bytes of the session's own on a stream.  QMS_E_NOMEM, QMS_E_CLOSED. */
+QMS_MUST_CHECK qms_err qms_ss_write_own(struct qms_ss *st, struct qms_bytes bytes);
+/** A stream that the layer above knows breaks the protocol: both directions end with `code`. */
+void qms_ss_fail(struct qms_ss *st, uint8_t code, const char *what);
 void qms_ss_announce(struct qms_ss *st, const struct qms_route_header *h);
 void qms_ss_result_input(struct qms_ss *st, struct qms_bytes data, bool fin);
 void qms_ss_payload_input(struct qms_ss *st, struct qms_bytes data, bool fin);
@@ -161,6 +174,16 @@ void qms_ss_on_reset(struct qms_ss *st, uint64_t code);
 void qms_ss_on_stop(struct qms_ss *st, uint64_t code);
 void qms_ss_on_acked(struct qms_ss *st, uint64_t len);
 void qms_session_on_stream_status(struct qms_session *s, const struct qms_control *m);
+
+/* session_chunks.c */
+/** Payload in chunks has come; tells what is in them. */
+void qms_ss_chunks_input(struct qms_ss *st, struct qms_bytes data, bool fin);
+/** Writes payload as a chunk.  Errors as the link's write; what was announced before one is
+ * filled by the next write. */
+QMS_MUST_CHECK qms_err qms_ss_chunks_write(struct qms_ss *st, struct qms_blob *blob, size_t off,
+                                           size_t len);
+/** Marks the end and finishes the direction. */
+void qms_ss_chunks_finish(struct qms_ss *st);
 
 /* session_priority.c */
 void qms_session_on_priority(struct qms_session *s, const struct qms_control *m);

@@ -23,19 +23,24 @@ static bool usable(const struct qms_ss *st)
     return st->pub.link_stream != NULL && st->pub.session->phase != QMS_SESSION_CLOSED;
 }
 
-static qms_err write_own(struct qms_ss *st, const struct qms_writer *w)
+qms_err qms_ss_write_own(struct qms_ss *st, struct qms_bytes bytes)
 {
-    struct qms_blob *blob = qms_blob_copy((struct qms_bytes){w->data, w->len});
+    struct qms_blob *blob = qms_blob_copy(bytes);
 
     if (blob == NULL) {
         return QMS_E_NOMEM;
     }
-    qms_err err = ops_of(st)->write(st->pub.link_stream, blob, 0, w->len);
+    qms_err err = ops_of(st)->write(st->pub.link_stream, blob, 0, bytes.len);
     qms_blob_unref(blob);
     if (err == QMS_OK) {
-        st->own_unacked += (uint32_t)w->len;
+        st->own_unacked += (uint32_t)bytes.len;
     }
     return err;
+}
+
+static qms_err write_own(struct qms_ss *st, const struct qms_writer *w)
+{
+    return qms_ss_write_own(st, (struct qms_bytes){w->data, w->len});
 }
 
 static void take_header(struct qms_ss *st, const struct qms_route_header *h)
@@ -133,18 +138,19 @@ static void refused(struct qms_ss *st, const struct qms_result *r)
     st->pub.session->events->on_result(&st->pub, r);
 }
 
-/* A stream that the layer above knows breaks the protocol. */
-static void fail(struct qms_ss *st, uint8_t code)
+void qms_ss_fail(struct qms_ss *st, uint8_t code, const char *what)
 {
     struct qms_session *s = st->pub.session;
 
     st->state = QMS_SS_OVER;
     qms_ss_drop_head(st);
     qms_link_stream_refuse(st->pub.link_stream, code);
-    s->events->on_reset(&st->pub, code);
+    if (!st->chunks.told) {
+        s->events->on_reset(&st->pub, code);
+    }
     s->events->on_stop(&st->pub, code);
     if (code == QMS_CODE_PROTOCOL && qms_session_lives(s)) {
-        qms_session_malformed(s, "malformed_result");
+        qms_session_malformed(s, what);
     }
 }
 
@@ -181,7 +187,7 @@ void qms_ss_result_input(struct qms_ss *st, struct qms_bytes data, bool fin)
     }
     if (err != QMS_OK) {
         qms_ss_credit(st, old + data.len);
-        fail(st, qms_ss_code_of(err));
+        qms_ss_fail(st, qms_ss_code_of(err), "malformed_result");
         return;
     }
     qms_ss_credit(st, used);
@@ -200,6 +206,10 @@ void qms_ss_result_input(struct qms_ss *st, struct qms_bytes data, bool fin)
 
 void qms_ss_payload_input(struct qms_ss *st, struct qms_bytes data, bool fin)
 {
+    if (st->pub.session->chunks_in) {
+        qms_ss_chunks_input(st, data, fin);
+        return;
+    }
     if (st->stopped) {
         ops_of(st)->consume(st->pub.link_stream, data.len);
         return;
@@ -211,7 +221,7 @@ void qms_ss_on_reset(struct qms_ss *st, uint64_t code)
 {
     if (!st->announced) {
         qms_ss_reject(st, QMS_CODE_CANCELLED);
-    } else if (st->state != QMS_SS_OVER && !st->refused) {
+    } else if (st->state != QMS_SS_OVER && !st->refused && !st->chunks.ended) {
         if (st->state == QMS_SS_RESULT) { /* it will not come: a stop waits for nothing */
             st->state = QMS_SS_PAYLOAD;
             qms_ss_drop_head(st);
@@ -378,14 +388,20 @@ qms_err qms_session_write(struct qms_session_stream *pub, struct qms_blob *blob,
     if (!may_send(st)) {
         return QMS_E_STATE;
     }
-    return ops_of(st)->write(pub->link_stream, blob, off, len);
+    return pub->session->chunks_out ? qms_ss_chunks_write(st, blob, off, len)
+                                    : ops_of(st)->write(pub->link_stream, blob, off, len);
 }
 
 void qms_session_finish(struct qms_session_stream *pub)
 {
     struct qms_ss *st = qms_ss_of(pub);
 
-    if (usable(st) && may_send(st)) {
+    if (!usable(st) || !may_send(st)) {
+        return;
+    }
+    if (pub->session->chunks_out) {
+        qms_ss_chunks_finish(st);
+    } else {
         ops_of(st)->finish(pub->link_stream);
     }
 }

@@ -68,10 +68,7 @@ test('a page that is reloaded in the middle of a stream gives the other page PEE
 test('a tab that is closed in the middle of a stream gives the other page PEER_GONE', async () => {
   const {page, seen} = await withOpenStream('tab');
   await page.close();
-  // Firefox ESR 153 ends the streams of a tab that is closed as if they were complete, and runs
-  // nothing of the page's before.
-  const [code, stop] = await seen();
-  equal([FIREFOX && code === 'fine' ? PEER_GONE : code, stop], [PEER_GONE, PEER_GONE], 'codes at the other page');
+  equal(await seen(), [PEER_GONE, PEER_GONE], 'codes at the other page');
   await page.shut();
 });
 
@@ -96,6 +93,23 @@ test('what a reloaded page had sent by half is not taken for the whole', () => w
   });
   await until('some of it is stored', () => readdirSync(dir).length > 0);
   await page.reload();
+  const {code} = await listener.done;
+  equal(code, 6, 'exit status');
+  const broken = listener.lines().map((l) => JSON.parse(l)).find((e) => e.event === 'broken');
+  equal(broken?.error, 'peer_gone', 'error');
+  await page.shut();
+}));
+
+test('what a closed tab had sent by half is not taken for the whole', () => withDirectory(async (dir) => {
+  const listener = native('store-3', '--json', 'listen', '--out', dir, '--count', '1');
+  await online('store-3');
+  const page = await agentPage(shared.browser, 'tab-2');
+  await page.evaluate(async () => {
+    const writer = agent.openStream('store-3', {unidirectional: true}).writable.getWriter();
+    await writer.write(q.noise(300_000, 1));
+  });
+  await until('some of it is stored', () => readdirSync(dir).length > 0);
+  await page.close();
   const {code} = await listener.done;
   equal(code, 6, 'exit status');
   const broken = listener.lines().map((l) => JSON.parse(l)).find((e) => e.event === 'broken');
