@@ -240,8 +240,8 @@ void qms_dial_explain(const struct qms_connection *c, qms_err err, char *out, si
         break;
     case QMS_E_CONNECT:
         (void)snprintf(out, cap,
-                       "Nobody takes connections at %s, UDP port %u: check that the broker "
-                       "runs there.",
+                       "No connection is taken at %s, UDP port %u: check that the broker runs "
+                       "there, and whether it has as many connections as it may.",
                        u->host, (unsigned)u->port);
         break;
     case QMS_E_CERTIFICATE:
