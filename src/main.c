@@ -17,6 +17,7 @@
 #include "core/process/cert.h"
 #include "core/process/master.h"
 #include "core/process/pidfile.h"
+#include "core/process/privileges.h"
 #include "core/process/reload_answer.h"
 #include "h3/h3.h"
 #include "link/carrier_quic.h"
@@ -246,7 +247,9 @@ static int with_conf(const struct arguments *a, const struct qms_conf_env *env)
         status = show_build(conf->modules, conf->module_count);
     } else if (conf != NULL && a->action == DOCUMENT) {
         document(env, conf);
-    } else if (conf != NULL && a->action == TEST && qms_logs_open(conf, &diag) != QMS_OK) {
+    } else if (conf != NULL && a->action == TEST &&
+               (qms_privileges_check(conf, &diag) != QMS_OK ||
+                qms_logs_open(conf, &diag) != QMS_OK)) {
         status = 1;
     } else if (conf != NULL && !(a->quiet && a->action == TEST)) {
         (void)fprintf(stderr, "quicms: the configuration %s is ok\n", conf->file);

@@ -262,6 +262,11 @@ struct qms_module {
                    uint8_t status, qms_time now);
 
     const struct qms_http_location *http; /* ends with a NULL path; NULL: none */
+
+    /** Of an authenticator: the directive without which it would let nobody in; NULL: it is
+     * there.  A server whose `auth` names the module is refused then.  `certificates`: whether
+     * agents can show a certificate to that server at all.  May be NULL. */
+    const char *(*auth_needs)(const void *conf, bool certificates);
 };
 
 /* ---- What the core offers to modules ---- */
@@ -294,6 +299,11 @@ struct qms_place {
 };
 QMS_API struct qms_place qms_diag_place(const struct qms_diag *diag);
 QMS_API void qms_diag_set_place(struct qms_diag *diag, struct qms_place place);
+
+/** For `set`: the kinds of target of the route block that the directive stands in, a bit 1 <<
+ * enum qms_kind each, so that one which could never hold there can be refused; 0: it stands in
+ * another block. */
+QMS_API unsigned qms_diag_route_kinds(const struct qms_diag *diag);
 
 /** A log to write lines to: a path (relative ones start at the prefix), "stderr", or
  * "syslog:server=HOST[:PORT]|unix:PATH[,facility=F][,severity=S][,tag=T][,nohostname]"; names

@@ -51,7 +51,7 @@ const char *qms_near_hint(const char *typed, const char *const *words, char *buf
         name = qms_near(typed, words[i], &best) ? words[i] : name;
     }
     buf[0] = '\0';
-    if (name != NULL) {
+    if (name != NULL && best > 0) { /* else it is a known word in the wrong place */
         (void)snprintf(buf, size, " Did you mean \"%s\"?", name);
     }
     return buf;

@@ -158,7 +158,14 @@ static void values_of_the_wrong_form_are_told_the_right_one(void **state)
         f, "quic { server { listen 4433 http3; } }",
         AT(1, "\"http3\" is not valid for \"listen\"; it takes quic, webtransport or both."));
     conf_fails(f, "worker_processes many;",
-               AT(1, "\"many\" is not valid for \"worker_processes\"; it takes a number."));
+               AT(1, "\"many\" is not valid for \"worker_processes\"; it takes auto, or a "
+                     "number."));
+    conf_fails(f, "worker_processes atuo;",
+               AT(1, "\"atuo\" is not valid for \"worker_processes\"; it takes auto, or a "
+                     "number. Did you mean \"auto\"?"));
+    conf_fails(f, "error_log x wran;",
+               AT(1, "\"wran\" is not valid for \"error_log\"; it takes the level error, warn, "
+                     "notice, info or debug. Did you mean \"warn\"?"));
     conf_fails(f, "events { steering maybe; }",
                AT(1, "\"maybe\" is not valid for \"steering\"; it takes auto, off or on."));
     conf_fails(f, "pid \"\";", AT(1, "Directive \"pid\" takes a text that is not empty."));
@@ -180,6 +187,14 @@ static void servers_say_whom_they_let_in_and_what_they_show(void **state)
     conf_fails(f, "quic { server { tls x; } }", AT(1, "There is no tls block \"x\"."));
     conf_fails(f, "quic { server { auth any token; } }",
                AT(1, "There is no authenticator \"token\"; known are: fake."));
+    conf_fails(f, "quic { server { auth anny fake; } }",
+               AT(1, "There is no authenticator \"anny\"; known are: fake. Did you mean "
+                     "\"any\"?"));
+    conf_fails(f, "quic { server { auth any fkae; } }",
+               AT(1, "There is no authenticator \"fkae\"; known are: fake. Did you mean "
+                     "\"fake\"?"));
+    conf_fails(f, "quic { server { auth any all; } }",
+               AT(1, "There is no authenticator \"all\"; known are: fake."));
     conf_fails(
         f, "quic { server { auth any; } }",
         AT(1, "\"any\" is not valid for \"auth\"; it takes off, or any or all and then names "

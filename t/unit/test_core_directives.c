@@ -87,7 +87,8 @@ static void check_row(const struct qms_directive *d)
     assert_true(d->contexts != 0);
     assert_true(d->max == 0 || d->max >= d->min);
     assert_true((d->type == QMS_D_CUSTOM) == (d->set != NULL));
-    assert_true((d->type == QMS_D_ENUM) == (d->words != NULL));
+    /* Of a CUSTOM one they are what it takes besides a value. */
+    assert_true(d->type == QMS_D_CUSTOM || (d->type == QMS_D_ENUM) == (d->words != NULL));
     assert_true(d->type != QMS_D_CUSTOM || d->syntax != NULL);
 }
 

@@ -201,7 +201,7 @@ static void errors_name_the_line_and_the_nearest_word(void **state)
     struct conf_fixture *f = *state;
     conf_fails(f, QUIC("\nroute agnet * { }"),
                AT(2, "\"agnet\" is no kind of target; a route is for an agent, group, topic or "
-                     "service, or is the route \"*\"; did you mean \"agent\"?."));
+                     "service, or is the route \"*\". Did you mean \"agent\"?"));
     conf_fails(f, QUIC("\nroute agent { }"), AT(2, FORM));
     conf_fails(f, QUIC("\nroute agent == a { }"), AT(2, FORM));
     conf_fails(f, QUIC("\nroute agent = \"\" { }"),
@@ -210,6 +210,24 @@ static void errors_name_the_line_and_the_nearest_word(void **state)
                AT(2,
                   "The regular expression \"a(b\" of a route is wrong at character 4: missing "
                   "closing parenthesis."));
+#define NO_NAME(text)                                                                          \
+    AT(2, "No name is or begins with \"" text                                                  \
+          "\": names are of A-Z a-z 0-9 . _ ~ : @ / + and -. A route without \"=\" holds for " \
+          "all names that begin with its own; \"~\" stands before a regular expression.")
+    conf_fails(f, QUIC("\nroute agent lab-* { deny; }"), NO_NAME("lab-*"));
+    conf_fails(f, QUIC("\nroute topic = * { deny; }"), NO_NAME("*"));
+    conf_fails(f, QUIC("\nroute agent = { deny; }"), NO_NAME("="));
+    conf_fails(f, QUIC("\nroute service ^= \"a b\" { deny; }"), NO_NAME("a b"));
+    conf_fails(f, QUIC("\nroute topic t { accept_timeout 3s; }"),
+               AT(2, "\"accept_timeout\" belongs in routes of agents and groups; this one is "
+                     "\"topic t\"."));
+    conf_fails(f, QUIC("\nroute topic t { on_slow dorp; }"),
+               AT(2, "\"dorp\" is not valid for \"on_slow\"; it is written: on_slow block "
+                     "[timeout=time] [then=disconnect] | drop [max_lag=size] | disconnect "
+                     "[max_lag=size]. Did you mean \"drop\"?"));
+    conf_fails(f, QUIC("\nroute group g { queue 5 timout=1s; }"),
+               AT(2, "\"timout=1s\" is not valid for \"queue\"; it is written: queue off | "
+                     "number [timeout=time]. Did you mean \"timeout=\"?"));
     conf_fails(f, QUIC("\nroute * { deny perhaps; }"),
                AT(2, "\"perhaps\" is not valid for \"deny\"; it takes on or off, or nothing."));
     conf_fails(f, QUIC("\nroute * { priority_clamp 5; }"),

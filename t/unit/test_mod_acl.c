@@ -447,6 +447,25 @@ static void bad_rules_say_what_was_expected(void **state)
     assert_int_equal(opens(f, QMS_KIND_AGENT, "a"), QMS_CODE_OK);
 }
 
+/* It would look like protection. */
+static void a_rule_that_its_route_block_never_asks_is_refused(void **state)
+{
+    struct fixture *f = *state;
+
+    diag_route_kinds = 1u << QMS_KIND_AGENT;
+    assert_int_equal(rule(f, "deny open agent a from b"), QMS_OK);
+    assert_int_equal(rule(f, "deny open any a from b"), QMS_OK);
+    assert_int_equal(rule(f, "deny open group a from b"), QMS_E_CONFIG);
+    assert_string_equal(diag_text, "This \"acl\" rule is about another kind of target than its "
+                                   "route block and would never be asked.");
+    assert_int_equal(rule(f, "deny publish a from b"), QMS_E_CONFIG);
+    assert_int_equal(rule(f, "deny watch a* from b"), QMS_E_CONFIG);
+    assert_string_equal(diag_text, "An \"acl\" rule about \"watch\" belongs in main, quic or "
+                                   "server: no route block is asked about watches.");
+    diag_route_kinds = 0;
+    assert_int_equal(rule(f, "deny watch a* from b"), QMS_OK);
+}
+
 static void without_memory_a_rule_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -476,6 +495,7 @@ int main(void)
         QMS_TEST(a_stream_with_a_token_has_the_scopes_of_that),
         QMS_TEST(hidden_targets_look_absent),
         QMS_TEST(bad_rules_say_what_was_expected),
+        QMS_TEST(a_rule_that_its_route_block_never_asks_is_refused),
         QMS_TEST(without_memory_a_rule_is_refused),
     };
     return cmocka_run_group_tests_name("mod_acl", tests, NULL, NULL);

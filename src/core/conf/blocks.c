@@ -22,6 +22,9 @@ static const char *const duplicate_words[] = {"replace", "refuse", NULL};
 static const char *const steering_words[] = {"auto", "off", "on", NULL};
 static const char *const early_data_words[] = {"off", "idempotent", NULL};
 static const char *const retry_words[] = {"auto", "on", NULL};
+/* Of directives that take something else too. */
+static const char *const auto_word[] = {"auto", NULL};
+static const char *const off_word[] = {"off", NULL};
 
 /* clang-format off */
 static const struct qms_directive conf_rows[] = {
@@ -29,7 +32,7 @@ static const struct qms_directive conf_rows[] = {
      .args_min = 1, .args_max = 2, .syntax = "name [group]",
      .help = "User (and group) that workers become when the broker is started as root; without it quicms if there is such a user, else nobody."},
     {.name = "worker_processes", .contexts = QMS_CTX_MAIN, .type = QMS_D_CUSTOM,
-     .set = qms_conf_set_worker_processes, .def = "auto", .min = 1, .max = QMS_WORKERS_MAX, .syntax = "auto | number",
+     .set = qms_conf_set_worker_processes, .def = "auto", .min = 1, .max = QMS_WORKERS_MAX, .words = auto_word, .syntax = "auto | number",
      .help = "Worker processes; auto: as many as there are processors."},
     {.name = "worker_generations", .contexts = QMS_CTX_MAIN, .type = QMS_D_NUMBER, .offset = C(worker_generations),
      .def = "4", .min = 1, .max = 16,
@@ -77,7 +80,7 @@ static const struct qms_directive conf_rows[] = {
      .def = "60s", .min = SECONDS(1), .max = HOURS(24),
      .help = "A connection from which nothing was heard for this long is over."},
     {.name = "keepalive", .contexts = QMS_CTX_QUIC, .type = QMS_D_CUSTOM, .set = qms_conf_set_keepalive,
-     .def = "auto", .max = HOURS(24), .unit = "time", .syntax = "auto | time",
+     .def = "auto", .max = HOURS(24), .unit = "time", .words = auto_word, .syntax = "auto | time",
      .help = "Pace of PING frames on connections that are otherwise silent: a third of idle_timeout, or as written; 0 turns them off."},
     {.name = "handshake_timeout", .contexts = QMS_CTX_QUIC, .type = QMS_D_TIME, .offset = C(handshake_for),
      .def = "5s", .min = QMS_MILLISECOND * 100, .max = SECONDS(60),
@@ -190,7 +193,7 @@ static const struct qms_directive server_rows[] = {
      .args_min = 1, .args_max = 16, .syntax = "off | [any | all] name ...",
      .help = "Authenticators that agents must convince: one of them or all; off lets everyone in."},
     {.name = "auth_backoff", .contexts = QMS_CTX_SERVER, .type = QMS_D_CUSTOM, .set = qms_conf_set_auth_backoff,
-     .def = "20", .min = 1, .max = QMS_BACKOFF_FREE_MAX, .args_min = 1, .args_max = 2, .syntax = "off | number [max=time]",
+     .def = "20", .words = off_word, .min = 1, .max = QMS_BACKOFF_FREE_MAX, .args_min = 1, .args_max = 2, .syntax = "off | number [max=time]",
      .help = "Credentials of one address (IPv6: one /64) that may fail; for each further failure nothing of that address is looked at for a time that begins with 1s and doubles, 5m at most unless it is written, and all is forgotten ten minutes after the longest wait would be over."},
     {.name = "retry", .contexts = QMS_CTX_SERVER, .type = QMS_D_ENUM,
      .offset = QMS_U64_FIELD(struct qms_server_conf, retry), .def = "auto", .words = retry_words,
@@ -244,7 +247,7 @@ static const struct qms_directive route_rows[] = {
      .def = "2", .max = 15,
      .help = "Groups: how many other members are tried when one has no room, refuses, or dies before its RESULT; what the opener sent is kept for them, up to half of route_buffer."},
     {.name = "queue", .contexts = QMS_CTX_ROUTE, .type = QMS_D_CUSTOM, .set = qms_conf_set_queue,
-     .def = "off", .max = 100000, .args_min = 1, .args_max = 2, .syntax = "off | number [timeout=time]",
+     .def = "off", .words = off_word, .max = 100000, .args_min = 1, .args_max = 2, .syntax = "off | number [timeout=time]",
      .help = "Groups: how many streams may wait in one worker for a member to come, and how long (2s); then, and without a queue at once, they are refused with OFFLINE."},
     {.name = "dial", .contexts = QMS_CTX_ROUTE, .type = QMS_D_CUSTOM, .set = qms_conf_set_dial, .syntax = "name",
      .help = "Groups: the members are the agents of that upstream, by their weights, and nobody joins."},

@@ -134,6 +134,43 @@ static qms_err build_tls(struct qms_conf_builder *b, struct qms_conf_scope *s, c
     return qms_conf_build_scope(b, s);
 }
 
+static void *object_of(const struct qms_conf_builder *b, const struct qms_conf_scope *s,
+                       const struct qms_module *m)
+{
+    for (size_t i = 0; i < b->env->module_count; i++) {
+        if (b->env->modules[i] == m) {
+            return s->modules[i];
+        }
+    }
+    return NULL;
+}
+
+/* An authenticator that could let nobody in is a mistake: with "all" nobody would ever come. */
+static void check_auth(struct qms_conf_builder *b, const struct qms_conf_scope *s,
+                       const struct qms_server_conf *server)
+{
+    const struct qms_conf_item *item = qms_conf_first_of(s, "auth", false);
+    /* A crl alone is told in better words by check.c. */
+    bool certificates = server->identity->client_ca != NULL || server->identity->crl != NULL;
+
+    if (item == NULL) {
+        qms_diag_error(b->diag,
+                       "The server has no \"auth\" directive; name authenticators or say "
+                       "\"auth off\".");
+        return;
+    }
+    for (size_t i = 0; i < server->auth_count; i++) {
+        const struct qms_module *m = server->auth[i];
+        const char *needs =
+            m->auth_needs == NULL ? NULL : m->auth_needs(object_of(b, s, m), certificates);
+        if (needs != NULL) {
+            qms_diag_at(b->diag, item->file, item->line);
+            qms_diag_error(b->diag, "Authenticator \"%s\" lets nobody in without \"%s\".",
+                           m->name, needs);
+        }
+    }
+}
+
 static qms_err build_server(struct qms_conf_builder *b, struct qms_conf_scope *s)
 {
     struct qms_conf *conf = b->conf;
@@ -160,10 +197,8 @@ static qms_err build_server(struct qms_conf_builder *b, struct qms_conf_scope *s
     } else if (server->identity == NULL) {
         qms_diag_error(b->diag, "The server has no \"tls\" directive; name a tls block or say "
                                 "\"tls self-signed\".");
-    } else if (qms_conf_first_of(s, "auth", false) == NULL) {
-        qms_diag_error(b->diag,
-                       "The server has no \"auth\" directive; name authenticators or say "
-                       "\"auth off\".");
+    } else {
+        check_auth(b, s, server);
     }
     return b->diag->failed ? QMS_E_CONFIG : QMS_OK;
 }

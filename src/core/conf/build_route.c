@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/near.h"
 #include "core/conf/arena.h"
 #include "core/conf/build_i.h"
 #include "core/conf/custom.h"
@@ -67,8 +68,11 @@ static const char *named(const char *word, const char *name)
 
 static qms_err bad_word(const struct qms_directive *d, const char *word, struct qms_diag *diag)
 {
-    qms_diag_error(diag, "\"%s\" is not valid for \"%s\"; it is written: %s %s.", word, d->name,
-                   d->name, d->syntax);
+    char hint[QMS_NEAR_HINT_MAX];
+
+    qms_diag_error(diag, "\"%s\" is not valid for \"%s\"; it is written: %s %s.%s", word,
+                   d->name, d->name, d->syntax,
+                   qms_conf_word_hint(d, word, hint, sizeof(hint)));
     return QMS_E_CONFIG;
 }
 
@@ -81,6 +85,7 @@ static qms_err scalar_within(const struct qms_directive *d, enum qms_dtype type,
 
     row.min = min;
     row.max = max;
+    row.words = NULL; /* they stand in another place */
     return qms_conf_scalar(&row, type, text, diag, out);
 }
 
@@ -163,23 +168,29 @@ qms_err qms_conf_set_on_slow(void *object, const struct qms_directive *d, int ar
 
 /* ---- what belongs to which kind ---- */
 
+#define GROUPS  (1U << QMS_KIND_GROUP)
+#define TOPICS  (1U << QMS_KIND_TOPIC)
+#define ANSWERS (1U << QMS_KIND_AGENT | GROUPS) /* services answer at once, topics never */
+
 static const struct {
     const char *directive;
-    enum qms_kind kind;
-    const char *word;
+    unsigned kinds;
+    const char *words;
 } only[] = {
-    {"balance", QMS_KIND_GROUP, "groups"},         {"failover", QMS_KIND_GROUP, "groups"},
-    {"queue", QMS_KIND_GROUP, "groups"},           {"dial", QMS_KIND_GROUP, "groups"},
-    {"max_subscribers", QMS_KIND_TOPIC, "topics"}, {"on_slow", QMS_KIND_TOPIC, "topics"},
+    {"balance", GROUPS, "groups"},
+    {"failover", GROUPS, "groups"},
+    {"queue", GROUPS, "groups"},
+    {"dial", GROUPS, "groups"},
+    {"max_subscribers", TOPICS, "topics"},
+    {"on_slow", TOPICS, "topics"},
+    {"accept_timeout", ANSWERS, "agents and groups"},
 };
 
 bool qms_conf_route_takes(const char *kinds, const char *directive)
 {
-    static const char *const words[] = {[QMS_KIND_GROUP] = "group", [QMS_KIND_TOPIC] = "topic"};
-
     for (size_t i = 0; i < sizeof(only) / sizeof(only[0]); i++) {
         if (strcmp(only[i].directive, directive) == 0) {
-            return strcmp(kinds, "*") == 0 || strcmp(kinds, words[only[i].kind]) == 0;
+            return (qms_route_conf_kinds(kinds) & only[i].kinds) != 0;
         }
     }
     return true;
@@ -191,10 +202,10 @@ static qms_err check_kinds(const struct qms_conf_scope *s, const struct qms_rout
 {
     for (size_t i = 0; i < sizeof(only) / sizeof(only[0]); i++) {
         const struct qms_conf_item *item = qms_conf_first_of(s, only[i].directive, false);
-        if (item != NULL && (block->kinds >> only[i].kind & 1) == 0) {
+        if (item != NULL && (block->kinds & only[i].kinds) == 0) {
             qms_diag_at(diag, item->file, item->line);
             qms_diag_error(diag, "\"%s\" belongs in routes of %s; this one is \"%s\".",
-                           only[i].directive, only[i].word, block->name);
+                           only[i].directive, only[i].words, block->name);
             return QMS_E_CONFIG;
         }
     }
@@ -234,7 +245,9 @@ static qms_err build_content(struct qms_conf_builder *b, struct qms_conf_scope *
                              struct qms_route_conf *block)
 {
     s->object = block;
+    b->diag->route_kinds = block->kinds;
     qms_err err = qms_conf_build_scope(b, s);
+    b->diag->route_kinds = 0;
     block->module_conf = s->modules;
     return err == QMS_OK ? check_kinds(s, block, b->diag) : err;
 }

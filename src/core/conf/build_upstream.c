@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Building upstream blocks.  Names of hosts are resolved by the master when it reads the
  * configuration, as nginx does: a worker is given the addresses with the text. */
+#include "base/near.h"
 #include "core/conf/upstream_conf.h"
 
 #include <netdb.h>
@@ -32,8 +33,11 @@ static const char *named(const char *word, const char *name)
 
 static qms_err bad_word(const struct qms_directive *d, const char *word, struct qms_diag *diag)
 {
-    qms_diag_error(diag, "\"%s\" is not valid for \"%s\"; it is written: %s %s.", word, d->name,
-                   d->name, d->syntax);
+    char hint[QMS_NEAR_HINT_MAX];
+
+    qms_diag_error(diag, "\"%s\" is not valid for \"%s\"; it is written: %s %s.%s", word,
+                   d->name, d->name, d->syntax,
+                   qms_conf_word_hint(d, word, hint, sizeof(hint)));
     return QMS_E_CONFIG;
 }
 
@@ -45,6 +49,7 @@ static qms_err scalar_within(const struct qms_directive *d, enum qms_dtype type,
 
     row.min = min;
     row.max = max;
+    row.words = NULL; /* they stand in another place */
     return qms_conf_scalar(&row, type, text, diag, out);
 }
 

@@ -29,6 +29,7 @@ struct qms_diag {
     const char *file; /* of the directive being read; NULL: none */
     unsigned line;
     struct qms_conf *conf; /* being built */
+    unsigned route_kinds;  /* of the route block being built; 0: none */
 };
 
 /* Duplicate agent ids: what happens when an id connects that is connected already. */
@@ -112,8 +113,9 @@ struct qms_server_conf {
 
 struct qms_conf {
     unsigned refs;
-    const char *prefix, *file;                    /* as given; absolute */
-    const char *user, *group;                     /* NULL: the default ones */
+    const char *prefix, *file;   /* as given; absolute */
+    const char *user, *group;    /* NULL: the default ones */
+    struct qms_place user_place; /* of the directive; no file: it is not there */
     const char *pid_file, *error_log, *state_dir; /* absolute; error_log may be "stderr" */
     const struct qms_syslog *error_syslog; /* NULL: error_log is none; core/conf/syslog.h */
     enum qms_log_level log_level;

@@ -16,7 +16,10 @@
 static qms_err not_valid(const struct qms_directive *d, const char *text, const char *takes,
                          struct qms_diag *diag)
 {
-    qms_diag_error(diag, "\"%s\" is not valid for \"%s\"; it takes %s.", text, d->name, takes);
+    char hint[QMS_NEAR_HINT_MAX];
+
+    qms_diag_error(diag, "\"%s\" is not valid for \"%s\"; it takes %s.%s", text, d->name, takes,
+                   qms_conf_word_hint(d, text, hint, sizeof(hint)));
     return QMS_E_CONFIG;
 }
 
@@ -26,7 +29,7 @@ qms_err qms_conf_set_user(void *object, const struct qms_directive *d, int argc,
     struct qms_conf *conf = object;
 
     (void)d;
-    (void)diag;
+    conf->user_place = qms_diag_place(diag);
     conf->user = argv[0];
     conf->group = argc > 1 ? argv[1] : NULL;
     return QMS_OK;
@@ -299,22 +302,25 @@ static const struct qms_module *authenticator(const struct qms_conf *conf, const
     return NULL;
 }
 
-static qms_err unknown_auth(const struct qms_conf *conf, const char *name,
+static qms_err unknown_auth(const struct qms_conf *conf, const char *name, bool first,
                             struct qms_diag *diag)
 {
-    char known[256] = "";
-    size_t at = 0;
+    char known[256] = "", hint[QMS_NEAR_HINT_MAX];
+    const char *words[4 + QMS_CHAIN_MAX] = {"any", "all", "off"};
+    size_t at = 0, count = 3;
 
     for (size_t i = 0; i < conf->module_count && at < sizeof(known); i++) {
         const char *m = conf->modules[i]->name;
-        if (conf->modules[i]->authenticator) {
+        if (conf->modules[i]->authenticator && count < 3 + QMS_CHAIN_MAX) {
+            words[count] = strncmp(m, "auth_", 5) == 0 ? m + 5 : m;
             int n = snprintf(known + at, sizeof(known) - at, "%s%s", at == 0 ? "" : ", ",
-                             strncmp(m, "auth_", 5) == 0 ? m + 5 : m);
+                             words[count++]);
             at += n > 0 ? (size_t)n : 0;
         }
     }
-    qms_diag_error(diag, "There is no authenticator \"%s\"; known are: %s.", name,
-                   known[0] != 0 ? known : "none");
+    qms_diag_error(diag, "There is no authenticator \"%s\"; known are: %s.%s", name,
+                   known[0] != 0 ? known : "none",
+                   qms_near_hint(name, first ? words : words + 3, hint, sizeof(hint)));
     return QMS_E_CONFIG;
 }
 
@@ -342,7 +348,7 @@ qms_err qms_conf_set_auth(void *object, const struct qms_directive *d, int argc,
     for (int i = first; i < argc; i++) {
         list[i - first] = authenticator(conf, argv[i]);
         if (list[i - first] == NULL) {
-            return unknown_auth(conf, argv[i], diag);
+            return unknown_auth(conf, argv[i], i == 0, diag);
         }
     }
     server->auth_mode = all ? QMS_AUTH_MODE_ALL : QMS_AUTH_MODE_ANY;

@@ -38,6 +38,11 @@ struct qms_place qms_diag_place(const struct qms_diag *diag)
     return (struct qms_place){diag->file, diag->line};
 }
 
+unsigned qms_diag_route_kinds(const struct qms_diag *diag)
+{
+    return diag->route_kinds;
+}
+
 void qms_diag_set_place(struct qms_diag *diag, struct qms_place place)
 {
     qms_diag_at(diag, place.file, place.line);

@@ -13,6 +13,7 @@
 #include "core/conf/conf.h"
 #include "core/conf/diag.h"
 #include "core/conf/table.h"
+#include "proto/tlv.h"
 
 /* Steps that one match may take: names are short, so only an expression that backtracks without
  * end needs more.  It counts as one that does not fit. */
@@ -183,8 +184,11 @@ static const struct {
     (1U << QMS_KIND_SELF | 1U << QMS_KIND_AGENT | 1U << QMS_KIND_GROUP |                       \
      1U << QMS_KIND_TOPIC | 1U << QMS_KIND_SERVICE)
 
-static unsigned kinds_of(const char *word)
+unsigned qms_route_conf_kinds(const char *word)
 {
+    if (strcmp(word, "*") == 0) {
+        return ALL_KINDS;
+    }
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (strcmp(kinds[i].word, word) == 0) {
             return 1U << kinds[i].kind;
@@ -195,17 +199,13 @@ static unsigned kinds_of(const char *word)
 
 static qms_err bad_kind(const char *word, struct qms_diag *diag)
 {
-    unsigned best = 8;
-    const char *near = NULL;
+    static const char *const words[] = {"agent", "group", "topic", "service", NULL};
+    char hint[QMS_NEAR_HINT_MAX];
 
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        near = qms_near(word, kinds[i].word, &best) ? kinds[i].word : near;
-    }
     qms_diag_error(diag,
                    "\"%s\" is no kind of target; a route is for an agent, group, topic or "
-                   "service, or is the route \"*\"%s%s%s.",
-                   word, near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
-                   near != NULL ? "\"?" : "");
+                   "service, or is the route \"*\".%s",
+                   word, qms_near_hint(word, words, hint, sizeof(hint)));
     return QMS_E_CONFIG;
 }
 
@@ -231,8 +231,19 @@ static qms_err check_text(const struct qms_route_conf *block, struct qms_diag *d
         qms_diag_error(diag, "The name of a route is empty; \"*\" stands for every name.");
         return QMS_E_CONFIG;
     }
-    if (block->how != QMS_ROUTE_REGEX && block->text_len > QMS_NAME_MAX) {
+    if (block->how == QMS_ROUTE_REGEX) {
+        return QMS_OK;
+    }
+    if (block->text_len > QMS_NAME_MAX) {
         qms_diag_error(diag, "\"%s\" is longer than a name can be.", block->text);
+        return QMS_E_CONFIG;
+    }
+    if (!qms_name_ok((struct qms_bytes){(const uint8_t *)block->text, block->text_len})) {
+        qms_diag_error(diag,
+                       "No name is or begins with \"%s\": names are of A-Z a-z 0-9 . _ ~ : @ / "
+                       "+ and -. A route without \"=\" holds for all names that begin with its "
+                       "own; \"~\" stands before a regular expression.",
+                       block->text);
         return QMS_E_CONFIG;
     }
     return QMS_OK;
@@ -266,19 +277,18 @@ qms_err qms_route_conf_words(struct qms_route_conf *block, int argc, const char 
                              struct qms_diag *diag)
 {
     qms_err err = join_words(block, argc, argv, diag);
-    bool all = argc == 1 && strcmp(argv[0], "*") == 0;
 
     if (err != QMS_OK) {
         return err;
     }
     block->how = QMS_ROUTE_PREFIX;
     block->text = "";
-    block->kinds = all ? ALL_KINDS : kinds_of(argv[0]);
-    if (all) {
-        return QMS_OK;
-    }
+    block->kinds = qms_route_conf_kinds(argv[0]);
     if (block->kinds == 0) {
         return bad_kind(argv[0], diag);
+    }
+    if (block->kinds == ALL_KINDS) {
+        return argc == 1 ? QMS_OK : bad_words(diag);
     }
     if (argc < 2 || (argc == 3 && !how_of(argv[1], &block->how))) {
         return bad_words(diag);

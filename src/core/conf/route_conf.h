@@ -66,6 +66,10 @@ struct qms_bytes qms_route_conf_room(const struct qms_route_conf *block,
 /** A priority within the block's bounds. */
 uint8_t qms_route_conf_clamp(const struct qms_route_conf *block, uint8_t priority);
 
+/** Kinds of target that the first word behind `route` stands for, 1 << enum qms_kind each; 0:
+ * it is none. */
+unsigned qms_route_conf_kinds(const char *word);
+
 /** Reads the words behind `route` into `block` (name, kinds, how, text, regex).  QMS_E_CONFIG,
  * QMS_E_NOMEM: diag says why. */
 QMS_MUST_CHECK qms_err qms_route_conf_words(struct qms_route_conf *block, int argc,

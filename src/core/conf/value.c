@@ -154,6 +154,39 @@ const char *qms_conf_words_text(const struct qms_directive *d, char *buf, size_t
     return buf;
 }
 
+/* The words that a value of another type may be instead; none for most. */
+static const char *const *words_of(const struct qms_directive *d)
+{
+    static const char *const none[] = {NULL};
+
+    return d->words != NULL ? d->words : none;
+}
+
+const char *qms_conf_word_hint(const struct qms_directive *d, const char *word, char *buf,
+                               size_t size)
+{
+    unsigned best = QMS_NEAR_NONE;
+    char typed[32], name[32];
+    size_t len = strcspn(word, "=");
+
+    buf[0] = '\0';
+    (void)snprintf(typed, sizeof(typed), "%.*s", (int)(len < 31 ? len : 31), word);
+    for (const char *p = d->syntax; *p != '\0'; p += len) {
+        len = strspn(p, "abcdefghijklmnopqrstuvwxyz_");
+        (void)snprintf(name, sizeof(name), "%.*s", (int)(len < 31 ? len : 31), p);
+        bool value = p > d->syntax && p[-1] == '='; /* what stands there is no word */
+        if (len > 0 && !value && qms_near(typed, name, &best)) {
+            (void)snprintf(buf, size, " Did you mean \"%s%s\"?", name,
+                           p[len] == '=' ? "=" : "");
+        }
+        len += len == 0;
+    }
+    if (best == 0) { /* a known word in the wrong place */
+        buf[0] = '\0';
+    }
+    return buf;
+}
+
 static qms_err bad_form(const struct qms_directive *d, enum qms_dtype type, const char *text,
                         struct qms_diag *diag)
 {
@@ -163,8 +196,14 @@ static qms_err bad_form(const struct qms_directive *d, enum qms_dtype type, cons
         [QMS_D_TIME] = "a time: a number with ms, s, m, h or d",
     };
 
-    qms_diag_error(diag, "\"%s\" is not valid for \"%s\"; it takes %s.", text, d->name,
-                   forms[type]);
+    char words[64] = "", hint[QMS_NEAR_HINT_MAX];
+
+    if (d->words != NULL) {
+        (void)qms_conf_words_text(d, words, sizeof(words));
+    }
+    qms_diag_error(diag, "\"%s\" is not valid for \"%s\"; it takes %s%s%s.%s", text, d->name,
+                   words, words[0] != '\0' ? ", or " : "", forms[type],
+                   qms_near_hint(text, words_of(d), hint, sizeof(hint)));
     return QMS_E_CONFIG;
 }
 

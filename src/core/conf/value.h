@@ -21,6 +21,11 @@ const char *qms_conf_range_text(const struct qms_directive *d, char *buf, size_t
 /** "on or off", "cubic, reno or bbr". */
 const char *qms_conf_words_text(const struct qms_directive *d, char *buf, size_t size);
 
+/** " Did you mean \"WORD\"?" with the word of the row's syntax (CUSTOM) that is nearest to what
+ * `word` has before an equals sign, or "", into `buf` of QMS_NEAR_HINT_MAX; returns buf. */
+const char *qms_conf_word_hint(const struct qms_directive *d, const char *word, char *buf,
+                               size_t size);
+
 /** Checks the arguments against the row and stores them in `object`.  QMS_E_CONFIG, diag
  * filled. */
 QMS_MUST_CHECK qms_err qms_conf_apply(void *object, const struct qms_directive *d, int argc,

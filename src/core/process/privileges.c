@@ -56,6 +56,7 @@ qms_err qms_privileges_check(const struct qms_conf *conf, struct qms_diag *diag)
 {
     struct ids ids;
 
+    qms_diag_set_place(diag, conf->user_place);
     return geteuid() == 0 ? find_ids(conf, &ids, diag) : QMS_OK;
 }
 

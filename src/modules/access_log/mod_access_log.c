@@ -316,8 +316,8 @@ static qms_err no_format(const struct conf *c, const struct log *log, struct qms
         near = qms_near(log->format_name, f->name, &best) ? f->name : near;
     }
     qms_diag_set_place(diag, log->place);
-    qms_diag_error(diag, "There is no log_format \"%s\"%s%s%s.", log->format_name,
-                   near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
+    qms_diag_error(diag, "There is no log_format \"%s\".%s%s%s", log->format_name,
+                   near != NULL ? " Did you mean \"" : "", near != NULL ? near : "",
                    near != NULL ? "\"?" : "");
     return QMS_E_CONFIG;
 }

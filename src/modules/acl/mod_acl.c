@@ -38,6 +38,29 @@ static qms_err grow(struct conf *c, struct qms_diag *diag)
     return QMS_OK;
 }
 
+/* In a route block a rule that is about nothing of it would look like protection and be none.
+ */
+static qms_err check_block(const struct qms_acl_rule *rule, struct qms_diag *diag)
+{
+    unsigned kinds = qms_diag_route_kinds(diag);
+
+    if (kinds == 0) {
+        return QMS_OK;
+    }
+    if (rule->verb == QMS_ACL_WATCH) {
+        qms_diag_error(diag,
+                       "An \"acl\" rule about \"watch\" belongs in main, quic or server: no "
+                       "route block is asked about watches.");
+        return QMS_E_CONFIG;
+    }
+    if ((rule->kinds & kinds) == 0) {
+        qms_diag_error(diag, "This \"acl\" rule is about another kind of target than its route "
+                             "block and would never be asked.");
+        return QMS_E_CONFIG;
+    }
+    return QMS_OK;
+}
+
 static qms_err set_rule(void *conf, const struct qms_directive *d, int argc,
                         const char *const *argv, struct qms_diag *diag)
 {
@@ -47,6 +70,7 @@ static qms_err set_rule(void *conf, const struct qms_directive *d, int argc,
     (void)d;
     if (err == QMS_OK) {
         err = qms_acl_rule_parse(&c->rules[c->count], argc, argv, diag);
+        err = err == QMS_OK ? check_block(&c->rules[c->count], diag) : err;
         c->count += err == QMS_OK;
     }
     return err;

@@ -136,6 +136,12 @@ static enum qms_verdict on_reload(void *peer_data, const void *conf, struct qms_
     return QMS_REJECT;
 }
 
+static const char *needs(const void *conf, bool certificates)
+{
+    (void)conf;
+    return certificates ? NULL : "client_ca";
+}
+
 extern const struct qms_module qms_module_auth_cert;
 const struct qms_module qms_module_auth_cert = {
     .abi = QMS_MODULE_ABI,
@@ -144,6 +150,7 @@ const struct qms_module qms_module_auth_cert = {
     .conf_size = sizeof(struct conf),
     .peer_size = sizeof(struct peer),
     .conf_merge = merge,
+    .auth_needs = needs,
     .authenticator = true,
     .on_hello = on_hello,
     .on_reload = on_reload,

@@ -148,6 +148,14 @@ static qms_err load(void *conf, struct qms_diag *diag)
     return err;
 }
 
+static const char *needs(const void *conf, bool certificates)
+{
+    const struct conf *c = conf;
+
+    (void)certificates;
+    return c->path == NULL ? directives[0].name : NULL;
+}
+
 static void unload(void *conf)
 {
     struct conf *c = conf;
@@ -314,6 +322,7 @@ const struct qms_module qms_module_auth_jwt = {
     .peer_size = sizeof(struct peer),
     .conf_merge = merge,
     .conf_load = load,
+    .auth_needs = needs,
     .conf_free = unload,
     .authenticator = true,
     .on_hello = on_hello,

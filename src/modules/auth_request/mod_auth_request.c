@@ -122,6 +122,14 @@ static qms_err merge(void *conf, const void *parent, struct qms_diag *diag)
 }
 
 /* Servers whose caches are of one size have one: a key names the service too. */
+static const char *needs(const void *conf, bool certificates)
+{
+    const struct conf *c = conf;
+
+    (void)certificates;
+    return c->target.host[0] == '\0' ? "auth_request" : NULL;
+}
+
 static qms_err load(void *conf, struct qms_diag *diag)
 {
     struct conf *c = conf;
@@ -416,6 +424,7 @@ const struct qms_module qms_module_auth_request = {
     .peer_size = sizeof(struct peer),
     .conf_merge = merge,
     .conf_load = load,
+    .auth_needs = needs,
     .worker_start = start,
     .worker_loop = loop,
     .worker_stop = stop,

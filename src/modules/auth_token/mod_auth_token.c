@@ -47,6 +47,14 @@ static qms_err load(void *conf, struct qms_diag *diag)
     return err == QMS_OK ? qms_token_file_parse(&c->file, c->path, text, diag) : err;
 }
 
+static const char *needs(const void *conf, bool certificates)
+{
+    const struct conf *c = conf;
+
+    (void)certificates;
+    return c->path == NULL ? directives[0].name : NULL;
+}
+
 static void unload(void *conf)
 {
     struct conf *c = conf;
@@ -158,6 +166,7 @@ const struct qms_module qms_module_auth_token = {
     .conf_size = sizeof(struct conf),
     .peer_size = sizeof(struct peer),
     .conf_load = load,
+    .auth_needs = needs,
     .conf_free = unload,
     .authenticator = true,
     .on_hello = on_hello,

@@ -54,6 +54,18 @@ static bool keys_of(const char *text, unsigned *keys)
     return *keys != 0;
 }
 
+static qms_err bad_key(struct qms_diag *diag, const char *text)
+{
+    char hint[QMS_NEAR_HINT_MAX];
+
+    qms_diag_error(
+        diag,
+        "\"key=%s\" is not valid in \"limits_zone\"; here it takes key= with $agent, "
+        "$address, $target, $route or several of them joined.%s",
+        text, qms_near_hint(text, key_names, hint, sizeof(hint)));
+    return QMS_E_CONFIG;
+}
+
 static bool name_ok(const char *name)
 {
     size_t len =
@@ -98,10 +110,7 @@ qms_err qms_limit_zone_parse(struct qms_limit_zones *zones, int argc, const char
     for (int i = 1; i < argc; i++) {
         if ((value = value_of(argv[i], "key")) != NULL) {
             if (!keys_of(value, &z.keys)) {
-                return bad(diag, name, argv[i],
-                           "key= with $agent, $address, $target, $route or several of them "
-                           "joined",
-                           NULL);
+                return bad_key(diag, value);
             }
         } else if ((value = value_of(argv[i], "size")) != NULL) {
             if (!qms_rate_amount(value, UINT64_C(1) << 30, &size) || size < 65536) {
