@@ -236,10 +236,13 @@ struct qms_module {
                                 const struct qms_route *route,
                                 const struct qms_payload *payload, qms_time now,
                                 qms_time *retry_at, struct qms_refusal *why);
-    /** A datagram of `len` bytes to a target; anything but PASS drops it (counted). */
+    /** A datagram to a target; `payload` may be empty.  Anything but PASS drops it, which is
+     * counted by why->label (before the call: the module's name); nobody is told, so nothing
+     * else of it counts. */
     enum qms_verdict (*on_datagram)(void *peer_data, const void *conf, struct qms_peer *peer,
-                                    enum qms_kind kind, struct qms_bytes target, size_t len,
-                                    qms_time now);
+                                    enum qms_kind kind, struct qms_bytes target,
+                                    struct qms_bytes payload, qms_time now,
+                                    struct qms_refusal *why);
     /** JOIN: the agent wants to be a member of a group (QMS_KIND_GROUP) or a subscriber of a
      * topic (QMS_KIND_TOPIC).  REJECT answers REPLY with why->code.  Where no module has a
      * word, the core lets it. */

@@ -81,6 +81,9 @@ static void datagrams_to_a_denied_target_are_dropped(void **state)
     settle(&w->f);
     assert_int_equal(w->b->datagrams, 0);
     assert_int_equal(counted(&w->f, QMS_S_DROPPED_REFUSED), 1);
+    assert_int_equal(qms_stats_label_get(qms_broker_stats(w->f.broker), QMS_F_DATAGRAM_REFUSED,
+                                         "route_deny"),
+                     1);
 }
 
 /* How many streams the broker sends to that agent with this urgency. */

@@ -115,11 +115,13 @@ static enum qms_verdict one_data(void *stream_data, void *peer_data, const void 
     return probe.delay_for > 0 ? QMS_DELAY : QMS_PASS;
 }
 static enum qms_verdict one_datagram(void *peer_data, const void *conf, struct qms_peer *peer,
-                                     enum qms_kind kind, struct qms_bytes target, size_t len,
-                                     qms_time now)
+                                     enum qms_kind kind, struct qms_bytes target,
+                                     struct qms_bytes payload, qms_time now,
+                                     struct qms_refusal *why)
 {
-    (void)peer_data, (void)peer, (void)kind, (void)target, (void)len, (void)now;
+    (void)peer_data, (void)peer, (void)kind, (void)target, (void)now;
     probe.note_datagram = note_of(conf);
+    why->label = payload.len == 13 ? "thirteen_bytes" : why->label;
     return probe.reject_datagram ? QMS_REJECT : QMS_PASS;
 }
 static enum qms_verdict one_watch(void *peer_data, const void *conf, struct qms_peer *peer,

@@ -437,6 +437,14 @@ static void datagrams_without_a_target_are_dropped_and_counted(void **state)
     settle(&w->f);
     assert_int_equal(counted(&w->f, QMS_S_DROPPED_REFUSED), 1);
     assert_int_equal(w->b->datagrams, 0);
+    /* By the module's name, or what it says. */
+    assert_int_equal(datagram(w->a, QMS_KIND_AGENT, "bob", "thirteenbytes"), QMS_OK);
+    settle(&w->f);
+    struct qms_stats_page *stats = qms_broker_stats(w->f.broker);
+    assert_int_equal(qms_stats_label_get(stats, QMS_F_DATAGRAM_REFUSED, "one"), 1);
+    assert_int_equal(qms_stats_label_get(stats, QMS_F_DATAGRAM_REFUSED, "thirteen_bytes"), 1);
+    assert_int_equal(counted(&w->f, QMS_S_DROPPED_REFUSED), 2);
+    assert_int_equal(w->b->datagrams, 0);
 }
 
 static void datagram_services_echo_and_swallow(void **state)

@@ -160,8 +160,11 @@ static int opens(struct fixture *f, enum qms_kind kind, const char *target)
 
     f->why = (struct qms_refusal){0};
     stream = M->on_open(NULL, NULL, f->conf, &route, 0, &f->why);
-    datagram = M->on_datagram(NULL, f->conf, &f->peer, kind, bytes(target), 10, 0);
+    struct qms_refusal why = {0};
+    datagram =
+        M->on_datagram(NULL, f->conf, &f->peer, kind, bytes(target), bytes("text"), 0, &why);
     assert_int_equal(stream, datagram);
+    assert_true(datagram == QMS_PASS || strcmp(why.label, "acl") == 0);
     assert_true(stream == QMS_PASS || stream == QMS_REJECT);
     return stream == QMS_PASS ? QMS_CODE_OK : (int)f->why.code;
 }

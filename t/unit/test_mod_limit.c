@@ -351,6 +351,17 @@ static void bytes_are_delayed_by_what_they_cost(void **state)
     assert_int_equal(send_bytes(f, 1), f->now + QMS_MILLISECOND);
 }
 
+static enum qms_verdict datagram(struct fixture *f, void *peer)
+{
+    struct qms_refusal why = {0};
+    enum qms_verdict v =
+        M->on_datagram(peer, f->conf, (struct qms_peer *)&told, QMS_KIND_AGENT,
+                       (struct qms_bytes){0}, (struct qms_bytes){0}, f->now, &why);
+
+    assert_true(v == QMS_PASS || strcmp(why.label, "limit_datagrams") == 0);
+    return v;
+}
+
 static void datagrams_over_the_rate_are_dropped(void **state)
 {
     struct fixture *f = *state;
@@ -358,8 +369,7 @@ static void datagrams_over_the_rate_are_dropped(void **state)
 
     assert_int_equal(configure(f->conf, "limit_datagrams", "5", "burst=5"), QMS_OK);
     for (int i = 0; i < 20; i++) {
-        passed += M->on_datagram(f->peer, f->conf, (struct qms_peer *)&told, QMS_KIND_AGENT,
-                                 (struct qms_bytes){0}, 10, f->now) == QMS_PASS;
+        passed += datagram(f, f->peer) == QMS_PASS;
     }
     assert_int_equal(passed, 5);
     assert_int_equal(told[3], 15);
@@ -399,14 +409,9 @@ static void connections_of_one_id_share_its_account(void **state)
     M->on_peer(f->worker, second, f->conf, (struct qms_peer *)&told, f->now);
     memcpy(first, f->peer, sizeof(first));
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(M->on_datagram(i == 0 ? first : second, f->conf,
-                                        (struct qms_peer *)&told, QMS_KIND_AGENT,
-                                        (struct qms_bytes){0}, 10, f->now),
-                         QMS_PASS);
+        assert_int_equal(datagram(f, i == 0 ? first : second), QMS_PASS);
     }
-    assert_int_equal(M->on_datagram(f->peer, f->conf, (struct qms_peer *)&told, QMS_KIND_AGENT,
-                                    (struct qms_bytes){0}, 10, f->now),
-                     QMS_REJECT);
+    assert_int_equal(datagram(f, f->peer), QMS_REJECT);
 }
 
 /* ---- several workers ---- */

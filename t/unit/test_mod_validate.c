@@ -290,16 +290,41 @@ static void inner_blocks_inherit_types_unless_they_take_any(void **state)
     assert_true(opens(f));
 }
 
-static void large_datagrams_are_dropped(void **state)
+/* The label of the refusal, "" where the datagram passes. */
+static const char *datagram(const struct fixture *f, const void *data, size_t len)
+{
+    const struct qms_bytes bob = {(const uint8_t *)"bob", 3};
+    struct qms_refusal why = {.label = "validate"};
+    enum qms_verdict v = M->on_datagram(NULL, f->conf, NULL, QMS_KIND_AGENT, bob,
+                                        (struct qms_bytes){data, len}, 0, &why);
+
+    assert_true(v == QMS_PASS || why.label != NULL);
+    return v == QMS_PASS ? "" : why.label;
+}
+
+static void a_datagram_is_one_message(void **state)
 {
     struct fixture *f = *state;
-    const struct qms_bytes bob = {(const uint8_t *)"bob", 3};
+    char big[101];
 
+    memset(big, '\xff', sizeof(big));
+    assert_string_equal(datagram(f, big, sizeof(big)), ""); /* nothing is asked of it */
     number(f, "validate_max_message", 100);
-    assert_int_equal(M->on_datagram(NULL, f->conf, NULL, QMS_KIND_AGENT, bob, 100, 0),
-                     QMS_PASS);
-    assert_int_equal(M->on_datagram(NULL, f->conf, NULL, QMS_KIND_AGENT, bob, 101, 0),
-                     QMS_REJECT);
+    number(f, "validate_max_stream", 10); /* that is for streams */
+    number(f, "validate_framed", 1);
+    assert_string_equal(datagram(f, big, 100), "");
+    assert_string_equal(datagram(f, big, 101), "message_too_large");
+    number(f, "validate_text", QMS_TEXT_UTF8);
+    assert_string_equal(datagram(f, big, 101), "message_too_large");
+    assert_string_equal(datagram(f, big, 100), "bad_utf8");
+    assert_string_equal(datagram(f, "gr\xc3\xbc\0n", 7), "");
+    assert_string_equal(datagram(f, "gr\xc3", 3),
+                        "bad_utf8"); /* no second one goes on with it */
+    assert_string_equal(datagram(f, "\xbc", 1), "bad_utf8");
+    assert_string_equal(datagram(f, NULL, 0), "");
+    number(f, "validate_text", QMS_TEXT_NO_NUL);
+    assert_string_equal(datagram(f, "gr\xc3\xbc\0n", 7), "nul");
+    assert_string_equal(datagram(f, "gr\xc3\xbcn", 5), "");
 }
 
 int main(void)
@@ -315,7 +340,7 @@ int main(void)
         QMS_TEST(content_types_open_a_stream),
         QMS_TEST(bad_types_are_refused_with_a_sentence),
         QMS_TEST(inner_blocks_inherit_types_unless_they_take_any),
-        QMS_TEST(large_datagrams_are_dropped),
+        QMS_TEST(a_datagram_is_one_message),
     };
     return cmocka_run_group_tests_name("mod_validate", tests, NULL, NULL);
 }

@@ -397,12 +397,14 @@ bool qms_chain_data(const struct qms_chain *c, const struct qms_route_conf *bloc
 
 bool qms_chain_datagram(const struct qms_chain *c, const struct qms_route_conf *block,
                         struct qms_peer *peer, uint8_t *peer_data, enum qms_kind kind,
-                        struct qms_bytes target, size_t len, qms_time now)
+                        struct qms_bytes target, struct qms_bytes payload, qms_time now,
+                        struct qms_refusal *why)
 {
     EACH(c, i, on_datagram)
     {
+        *why = (struct qms_refusal){.code = QMS_CODE_REJECTED, .label = c->modules[i]->name};
         if (c->modules[i]->on_datagram(peer_data + c->peer_at[i], block->module_conf[i], peer,
-                                       kind, target, len, now) != QMS_PASS) {
+                                       kind, target, payload, now, why) != QMS_PASS) {
             return false;
         }
     }

@@ -104,9 +104,11 @@ bool qms_chain_data(const struct qms_chain *c, const struct qms_route_conf *bloc
                     uint8_t *stream_data, uint8_t *peer_data, const struct qms_route *route,
                     const struct qms_payload *payload, qms_time now, qms_time *until,
                     struct qms_refusal *why);
+/** False: it is dropped; of `why` only the label is set. */
 bool qms_chain_datagram(const struct qms_chain *c, const struct qms_route_conf *block,
                         struct qms_peer *peer, uint8_t *peer_data, enum qms_kind kind,
-                        struct qms_bytes target, size_t len, qms_time now);
+                        struct qms_bytes target, struct qms_bytes payload, qms_time now,
+                        struct qms_refusal *why);
 /** False: the agent may not be a member of that group, or subscriber of that topic. */
 bool qms_chain_join(const struct qms_chain *c, const struct qms_route_conf *block,
                     struct qms_peer *peer, uint8_t *peer_data, enum qms_kind kind,

@@ -172,6 +172,26 @@ static void to_service(struct qms_peer *from, struct qms_bytes name, uint8_t pri
     }
 }
 
+/* Whether modules and the route block let it through; if not, it is counted by the reason. */
+static bool permitted(struct qms_peer *p, const struct qms_route_conf *block,
+                      enum qms_kind kind, struct qms_bytes name, struct qms_bytes payload)
+{
+    struct qms_stats_page *stats = p->broker->stats;
+    struct qms_refusal why;
+
+    if (qms_chain_datagram(&p->broker->chain, block, p, p->module_data, kind, name, payload,
+                           qms_peer_now(p), &why)) {
+        if (block->deny == 0) {
+            return true;
+        }
+        why.label = "route_deny";
+    }
+    qms_peer_debug(p, "datagram refused reason=%s", why.label);
+    qms_stats_label(stats, QMS_F_DATAGRAM_REFUSED, why.label);
+    qms_stats_add(stats, QMS_S_DROPPED_REFUSED, 1);
+    return false;
+}
+
 void qms_router_on_datagram(struct qms_session *s, enum qms_kind kind, struct qms_bytes name,
                             uint8_t priority, struct qms_bytes payload)
 {
@@ -186,10 +206,7 @@ void qms_router_on_datagram(struct qms_session *s, enum qms_kind kind, struct qm
     qms_stats_add(stats, QMS_S_DATAGRAMS_IN, 1);
     qms_stats_add(stats, QMS_S_DATAGRAM_BYTES_IN, payload.len);
     const struct qms_route_conf *block = qms_route_conf_find(qms_peer_server(p), kind, name);
-    if (!qms_chain_datagram(&p->broker->chain, block, p, p->module_data, kind, name,
-                            payload.len, qms_peer_now(p)) ||
-        block->deny != 0) {
-        qms_stats_add(stats, QMS_S_DROPPED_REFUSED, 1);
+    if (!permitted(p, block, kind, name, payload)) {
         return;
     }
     priority = qms_route_conf_clamp(block, priority);

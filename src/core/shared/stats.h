@@ -192,6 +192,8 @@ enum qms_stats_histogram {
       "Streams that the broker refused.")                                                      \
     X(ROUTE_CUT, "quicms_stream_violations_total", "reason",                                   \
       "Streams under way that a module ended because of their payload.")                       \
+    X(DATAGRAM_REFUSED, "quicms_datagram_refusals_total", "reason",                            \
+      "Datagrams that the broker or a module refused, so that they were dropped.")             \
     X(MODULE_EVENT, "quicms_module_events_total", "event",                                     \
       "What modules noticed without refusing it, such as limits in a dry run.")
 

@@ -167,12 +167,13 @@ static enum qms_verdict on_open(void *stream_data, void *peer_data, const void *
 }
 
 static enum qms_verdict on_datagram(void *peer_data, const void *conf, struct qms_peer *peer,
-                                    enum qms_kind kind, struct qms_bytes target, size_t len,
-                                    qms_time now)
+                                    enum qms_kind kind, struct qms_bytes target,
+                                    struct qms_bytes payload, qms_time now,
+                                    struct qms_refusal *why)
 {
-    (void)peer_data, (void)len, (void)now;
+    (void)peer_data, (void)payload, (void)now;
     return allowed(find(conf, peer, NULL, QMS_ACL_OPEN, kind, target), kind) ? QMS_PASS
-                                                                             : QMS_REJECT;
+                                                                             : forbid(why);
 }
 
 static enum qms_verdict on_join(void *peer_data, const void *conf, struct qms_peer *peer,

@@ -494,18 +494,20 @@ static enum qms_verdict on_data(void *stream_data, void *peer_data, const void *
 }
 
 static enum qms_verdict on_datagram(void *peer_data, const void *conf, struct qms_peer *peer,
-                                    enum qms_kind kind, struct qms_bytes target, size_t len,
-                                    qms_time now)
+                                    enum qms_kind kind, struct qms_bytes target,
+                                    struct qms_bytes payload, qms_time now,
+                                    struct qms_refusal *why)
 {
     struct peer *p = peer_data;
     const struct request r = {
         .peer = peer, .address = qms_peer_address(peer), .kind = kind, .target = target};
     struct outcome o = ask(p->worker, conf, QMS_LIMIT_DATAGRAMS, &r, 1, now);
 
-    (void)len;
+    (void)payload;
     if (!o.refused) {
         return QMS_PASS;
     }
+    why->label = labels[QMS_LIMIT_DATAGRAMS];
     qms_peer_throttled(peer, THROTTLED_DATAGRAMS, ms_until(o.at, now));
     return QMS_REJECT;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What may go through a stream, by route block: how much, how large its messages are, whether
  * it is text, what its opener calls it.  Checked as it comes, before it is passed on: what
- * breaks a rule never arrives. */
+ * breaks a rule never arrives.  A datagram is one message without a content type. */
 #include <string.h>
 #include <strings.h>
 
@@ -82,8 +82,8 @@ static const struct qms_directive directives[] = {
      .offset = QMS_U64_FIELD(struct conf, text),
      .def = "off",
      .words = text_words,
-     .help = "Whether payload (of framed streams each message) must be UTF-8, with or without "
-             "NUL characters."},
+     .help = "Whether payload (of framed streams each message, and datagrams) must be UTF-8, "
+             "with or without NUL characters."},
     {.name = "validate_framed",
      .contexts = CONTEXTS,
      .type = QMS_D_FLAG,
@@ -195,13 +195,19 @@ static enum qms_verdict on_data(void *stream_data, void *peer_data, const void *
 }
 
 static enum qms_verdict on_datagram(void *peer_data, const void *conf, struct qms_peer *peer,
-                                    enum qms_kind kind, struct qms_bytes target, size_t len,
-                                    qms_time now)
+                                    enum qms_kind kind, struct qms_bytes target,
+                                    struct qms_bytes payload, qms_time now,
+                                    struct qms_refusal *why)
 {
     const struct conf *c = conf;
+    const struct qms_validate_rules rules = {.text = c->text};
+    struct qms_payload_state whole = {0};
 
     (void)peer_data, (void)peer, (void)kind, (void)target, (void)now;
-    return c->max_message != 0 && len > c->max_message ? QMS_REJECT : QMS_PASS;
+    why->label = c->max_message != 0 && payload.len > c->max_message
+                     ? "message_too_large"
+                     : qms_payload_check(&whole, &rules, payload, true);
+    return why->label != NULL ? QMS_REJECT : QMS_PASS;
 }
 
 extern const struct qms_module qms_module_validate;
