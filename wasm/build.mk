@@ -20,7 +20,7 @@ sources := $(base:%=src/base/%.c) \
 	$(patsubst $(srcdir)/%,%,$(wildcard $(srcdir)/src/proto/*.c)) \
 	$(patsubst %,src/client/%.c,$(filter-out $(blocking),$(client))) \
 	wasm/absent.c wasm/dial.c wasm/driver.c wasm/link.c wasm/mailbox.c wasm/options.c \
-	wasm/send.c wasm/stream.c
+	wasm/send.c wasm/stream.c wasm/window.c
 package_sources := wasm/package.c wasm/package_stream.c
 sync_sources := $(blocking:%=src/client/%.c)
 

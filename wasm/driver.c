@@ -50,6 +50,7 @@ static void web_flush(struct qms_driver *d, qms_time now)
         struct qms_web_link *w = QMS_CONTAINER(node, struct qms_web_link, node);
 
         w->link.now = now;
+        w->held = w->held && now < w->held_until;
         qms_web_send(w);
     }
     settle_all(qms_web_of(d));

@@ -19,12 +19,13 @@ struct qms_web_link *qms_web_link_new(struct qms_web *web, const struct qms_opti
     }
     w->link.ops = &qms_web_link_ops;
     w->link.now = qms_clock_now();
-    w->link.quiet_stops = w->link.loose_ends = qms_js_quiet_stops() != 0;
+    w->link.quiet_stops = w->link.loose_ends = w->link.wants_receipts = qms_js_firefox() != 0;
     w->web = web;
     w->views = o->web_views;
     w->keep_alive_for = o->keep_alive_for;
     w->idle_for = o->idle_for;
     w->datagrams.limit = QMS_WEB_DATAGRAMS;
+    qms_web_window_init(&w->window);
     qms_sched_init(&w->sched, QMS_WEB_GUARD);
     qms_list_init(&w->streams);
     qms_list_init(&w->over);
@@ -70,6 +71,7 @@ void qms_web_link_expire(struct qms_web_link *w, qms_time now)
     if (!w->ready || w->closed) {
         return;
     }
+    qms_web_window_expire(&w->window, now);
     if (now - w->heard_at >= w->idle_for) {
         w->closed = true;
         w->ready = false;
@@ -79,6 +81,11 @@ void qms_web_link_expire(struct qms_web_link *w, qms_time now)
         w->asked_at = now;
         qms_web_keep_alive(w);
     }
+}
+
+static qms_time earlier(qms_time a, qms_time b)
+{
+    return a < b ? a : b;
 }
 
 qms_time qms_web_link_next_at(const struct qms_web_link *w)
@@ -92,11 +99,11 @@ qms_time qms_web_link_next_at(const struct qms_web_link *w)
     if (!w->ready) {
         return QMS_NEVER;
     }
-    at = w->heard_at + w->idle_for;
-    if (w->keep_alive_for > 0 && last + w->keep_alive_for < at) {
-        at = last + w->keep_alive_for;
+    at = earlier(w->heard_at + w->idle_for, qms_web_window_next_at(&w->window));
+    if (w->held) {
+        at = earlier(at, w->held_until);
     }
-    return at;
+    return w->keep_alive_for > 0 ? earlier(at, last + w->keep_alive_for) : at;
 }
 
 /* ---- the end ---- */

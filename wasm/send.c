@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "web.h"
 
+#define HOLD (5 * QMS_MILLISECOND)
+
 #define EXPORT __attribute__((used, visibility("default")))
 
 static struct qms_web_stream *stream_in(struct qms_sched_node *n)
@@ -22,7 +24,8 @@ void qms_web_stream_due(struct qms_web_stream *st)
         st->queued_at = st->w->link.now;
     }
     if (something && st->opened == QMS_WEB_OPEN && !st->tx_over && st->in_flight == 0 &&
-        !st->fin_sent) {
+        !st->fin_sent && !(st->queue.bytes > 0 && qms_web_window_holds(st))) {
+        st->turn.vital = st->s.vital;
         qms_sched_put(&st->w->sched, &st->turn, st->priority);
     }
     qms_client_wake(st->w->web->client);
@@ -34,6 +37,8 @@ void qms_web_stream_tx_over(struct qms_web_stream *st)
     st->queued_at = 0;
     st->w->unresolved -= st->in_flight; /* what becomes of that write is of no interest now */
     st->in_flight = 0;
+    qms_web_window_forget(st);
+    st->w->held = false;
     qms_sched_remove(&st->w->sched, &st->turn);
     qms_blobq_clear(&st->queue);
     qms_web_stream_check(st);
@@ -95,6 +100,25 @@ static struct qms_bytes next_piece(struct qms_web_stream *st, uint8_t *gathered)
     return (struct qms_bytes){gathered, len};
 }
 
+/* What is less urgent need not slip in between two pieces of a stream.  A browser that takes a
+ * piece when it leaves (Chromium) is waited for until the next turn.  Firefox takes pieces at
+ * once until a pipe is full that another process empties, the later the more the others have in
+ * theirs: it is waited for as long as that lasts, but not for one whose reader is slow. */
+static void hold_for(struct qms_web_link *w, const struct qms_web_stream *st)
+{
+    if (st->queue.bytes > st->in_flight && !st->turn.vital) {
+        w->held = true;
+        w->held_for = st->priority;
+        w->held_until = w->link.has_receipts ? w->link.now + HOLD + w->window.took : 0;
+        qms_client_wake(w->web->client);
+    }
+}
+
+static bool held_back(const struct qms_web_link *w, const struct qms_sched_node *n)
+{
+    return w->held && !n->vital && n->level.priority < w->held_for;
+}
+
 /* False: the writer has no room, and tells by qms_web_on_written when it has. */
 static bool give(struct qms_web_link *w, struct qms_web_stream *st)
 {
@@ -105,8 +129,10 @@ static bool give(struct qms_web_link *w, struct qms_web_stream *st)
         return false;
     }
     st->in_flight = piece.len;
+    hold_for(w, st);
     w->unresolved += piece.len;
     w->stats.bytes_sent += piece.len;
+    qms_web_window_handed(st, piece.len);
     if (st->queued_at != 0) {
         st->stats.blocked_priority += w->link.now - st->queued_at;
         st->queued_at = 0;
@@ -164,7 +190,8 @@ void qms_web_send(struct qms_web_link *w)
 
         if (datagrams && datagram_first(w, next)) {
             datagrams = send_datagram(w);
-        } else if (next != NULL && w->unresolved < QMS_WEB_UNRESOLVED) {
+        } else if (next != NULL && w->unresolved < QMS_WEB_UNRESOLVED && !held_back(w, next) &&
+                   qms_web_window_room(stream_in(next))) {
             serve(w, stream_in(next));
         } else {
             break;
@@ -183,6 +210,7 @@ EXPORT void qms_web_on_written(struct qms_web_stream *st, size_t len)
         return;
     }
     qms_web_link_clock(w);
+    w->held = w->held && st->priority < w->held_for;
     w->unresolved -= st->in_flight;
     st->in_flight = 0;
     if (len > 0) {
@@ -194,11 +222,16 @@ EXPORT void qms_web_on_written(struct qms_web_stream *st, size_t len)
     qms_web_send(w);
 }
 
-/* FIN and all before it are with the other side. */
+/* FIN and all before it are with the other side, says the browser; where it may say so early
+ * the other side's word is waited for. */
 EXPORT void qms_web_on_finished(struct qms_web_stream *st)
 {
-    if (!st->tx_over && !st->w->closed) {
-        qms_web_link_clock(st->w);
+    if (st->tx_over || st->w->closed) {
+        return;
+    }
+    qms_web_link_clock(st->w);
+    st->fin_taken = true;
+    if (!qms_web_window_awaits(st)) {
         qms_web_stream_tx_over(st);
     }
 }

@@ -33,6 +33,7 @@ struct qms_web_stream *qms_web_stream_new(struct qms_web_link *w, bool bidi, boo
     st->priority = priority;
     qms_sched_node_init(&st->turn);
     qms_list_init(&st->over_node);
+    qms_list_init(&st->receipt_node);
     qms_list_append(&w->streams, &st->node);
     w->stats.streams_opened++;
     return st;
@@ -51,6 +52,7 @@ void qms_web_stream_free(struct qms_web_stream *st)
     leave_line(st);
     qms_sched_remove(&st->w->sched, &st->turn);
     st->w->unresolved -= st->in_flight;
+    qms_web_window_forget(st);
     if (st->opened == QMS_WEB_ASKED) {
         st->w->opening--;
     }
@@ -263,6 +265,7 @@ const struct qms_link_ops qms_web_link_ops = {
     .datagram_max = op_datagram_max,
     .close = op_close,
     .stats = op_stats,
+    .receipt = qms_web_window_receipt,
 };
 
 /* ---- what the browser tells ---- */

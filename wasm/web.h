@@ -7,7 +7,8 @@
  * the turn itself comes from the page's loop soon after (qms_js_arm).
  *
  * The scheduler is ours, not the browser's: a link hands at most QMS_WEB_UNRESOLVED bytes to
- * the browser that it has not taken yet, one piece a stream, most urgent first.
+ * the browser that it has not taken yet, one piece a stream, most urgent first; and no more
+ * than the window has room for that have not arrived.
  */
 #ifndef QMS_WASM_WEB_H
 #define QMS_WASM_WEB_H
@@ -34,6 +35,19 @@ struct qms_web {
     uint8_t gathered[QMS_WEB_PIECE];  /* small ranges that leave in one write */
 };
 
+/* What the browser was given and the other side has not told to have (window.c). */
+struct qms_web_window {
+    struct qms_list waiting; /* streams with such bytes, longest without a RECEIPT first */
+    size_t used, size;       /* bytes that count, and how many may */
+    qms_time took, least; /* from giving a piece to its RECEIPT: the last time, the shortest */
+    /* Since `size` was judged last: bytes told, the shortest time, whether it kept something
+     * back. */
+    size_t told;
+    qms_time quickest;
+    bool full;
+    bool quick; /* it was never too large yet */
+};
+
 struct qms_web_link {
     struct qms_link link; /* first */
     struct qms_web *web;
@@ -43,10 +57,15 @@ struct qms_web_link {
     struct qms_sched sched;
     struct qms_prioq unopened;
     struct qms_dgramq datagrams;
+    struct qms_web_window window;
     unsigned opening, waiting; /* asked of the browser; not asked yet */
     size_t unresolved, datagram_max;
     int id; /* of webtransport.js; 0: none */
     bool ready, views;
+    /* A stream of this urgency has more to give, and the browser may take it in a moment. */
+    bool held;
+    uint8_t held_for;
+    qms_time held_until;
     /* What on_closed is going to tell, from within the next turn. */
     bool closed;
     struct qms_link_close why;
@@ -67,13 +86,19 @@ struct qms_web_stream {
     struct qms_blobq queue;
     enum qms_web_opened opened;
     uint8_t priority;
-    int id;           /* of webtransport.js; 0: none */
-    size_t in_flight; /* bytes of the write under way */
-    bool finish, fin_sent;
-    bool tx_over, rx_over, stopped; /* stopped: by this side */
-    bool reported;                  /* on_stream_closed is on its way */
+    int id;                           /* of webtransport.js; 0: none */
+    size_t in_flight;                 /* bytes of the write under way */
+    bool finish, fin_sent, fin_taken; /* taken: by the browser */
+    bool tx_over, rx_over, stopped;   /* stopped: by this side */
+    bool reported;                    /* on_stream_closed is on its way */
     unsigned stop_code;
     uint64_t uncredited;
+    struct qms_list receipt_node;
+    uint64_t handed, arrived; /* bytes given to the browser; told to be with the other side */
+    size_t counted;           /* of the difference, in the window */
+    uint64_t probe;           /* `handed` behind the piece that is measured; 0: none */
+    qms_time probe_at, receipt_at;
+    bool stuck; /* nothing was told of it for long */
     struct qms_link_stream_stats stats;
     qms_time queued_at; /* since when bytes wait that the link did not take; 0: none do */
 };
@@ -108,6 +133,23 @@ void qms_web_send(struct qms_web_link *w);
 void qms_web_stream_due(struct qms_web_stream *st);
 /** Nothing more goes out on it. */
 void qms_web_stream_tx_over(struct qms_web_stream *st);
+
+/* window.c */
+void qms_web_window_init(struct qms_web_window *win);
+/** Whether the browser may be given a piece of the stream now. */
+bool qms_web_window_room(struct qms_web_stream *st);
+/** Whether the stream may get nothing until a RECEIPT comes, whatever room there is. */
+bool qms_web_window_holds(const struct qms_web_stream *st);
+/** `len` more bytes of the stream were given to the browser. */
+void qms_web_window_handed(struct qms_web_stream *st, size_t len);
+/** Whether a RECEIPT for its last bytes is to be expected soon. */
+bool qms_web_window_awaits(const struct qms_web_stream *st);
+/** Nothing is expected of the stream any more. */
+void qms_web_window_forget(struct qms_web_stream *st);
+/** Operation `receipt` of the link. */
+void qms_web_window_receipt(struct qms_link_stream *s, uint64_t len);
+qms_time qms_web_window_next_at(const struct qms_web_window *win);
+void qms_web_window_expire(struct qms_web_window *win, qms_time now);
 
 /* stream.c */
 extern const struct qms_link_ops qms_web_link_ops;
@@ -144,8 +186,9 @@ extern int qms_js_write(int stream, const uint8_t *data, size_t len, int view);
 extern void qms_js_finish(int stream);
 extern void qms_js_reset(int stream, unsigned code);
 extern void qms_js_stop(int stream, unsigned code);
-/* Whether stops do not reach the other side. */
-extern int qms_js_quiet_stops(void);
+/* Whether the browser is Firefox: its stops do not reach the other side, and it takes bytes
+ * long before they leave. */
+extern int qms_js_firefox(void);
 extern void qms_js_read(int stream);
 extern void qms_js_priority(int stream, int priority);
 

@@ -398,8 +398,9 @@ mergeInto(LibraryManager.library, {
     else if (s.reader) s.reader.cancel(QmsWeb.error(code)).catch(QmsWeb.nothing);
   },
   // Firefox (ESR 153) sends no STOP_SENDING for cancel(), which at times loses what was written
-  // before; and nothing but its name tells.  The library says by a message that it has stopped.
-  qms_js_quiet_stops: function () { return /\bFirefox\//.test(navigator.userAgent) ? 1 : 0; },
+  // before, and takes what is written before it sends it; and nothing but its name tells.  The
+  // library says by a message that it has stopped, and is told by messages what has arrived.
+  qms_js_firefox: function () { return /\bFirefox\//.test(navigator.userAgent) ? 1 : 0; },
   qms_js_read__deps: ['$QmsWeb'],
   qms_js_read: function (id) { QmsWeb.read(QmsWeb.objects[id]); },
   qms_js_priority__deps: ['$QmsWeb'],

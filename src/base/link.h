@@ -116,6 +116,10 @@ struct qms_link_ops {
      * section 8), NULL when it has shown none yet.  Valid for the call.  NULL here: every path
      * of this kind of link is the peer's own. */
     const struct sockaddr *(*validated_remote)(struct qms_link *link);
+    /** While `has_receipts`: `len` bytes in all that were written to the stream are with the
+     * other end's session.  Told now and then, and with the last byte.  NULL: this kind wants
+     * none. */
+    void (*receipt)(struct qms_link_stream *st, uint64_t len);
     /** The certificates that the peer has shown, leaf first, DER, not looked at; lent while the
      * link lives.  At most `max`; how many.  NULL: this kind of link has none. */
     size_t (*peer_chain)(struct qms_link *link, struct qms_bytes *out, size_t max);
@@ -164,6 +168,10 @@ struct qms_link {
     /* A program that is cut off may seem to have finished its streams: the protocol above has
      * to mark their ends itself. */
     bool loose_ends;
+    /* Connecting side: what `write` takes may lie about for long before it leaves, and nothing
+     * below tells what arrived: the protocol above shall (`receipt`).  Set before `open`; the
+     * other one is set by the session when the other end has agreed. */
+    bool wants_receipts, has_receipts;
 };
 
 /** The peer's address that a rule about addresses may look at; NULL: it has proved none. */

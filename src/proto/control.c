@@ -147,6 +147,9 @@ static const struct message messages[] = {
     {QMS_MSG_STATS_REQUEST,
      {.fields = ROWS(QMS_NUMBER(stats_request.req), QMS_NUMBER(stats_request.interval_ms))}},
     {QMS_MSG_STATS, {.fields = ROWS(QMS_NUMBER(stats.req)), .tlvs = stats_tlvs}},
+    {QMS_MSG_RECEIPT,
+     {.fields = ROWS(QMS_NUMBER(receipt.handle, .max = HANDLE_MAX),
+                     QMS_BYTE(receipt.opener, .max = 1), QMS_NUMBER(receipt.len))}},
 };
 
 static const struct qms_layout *find(uint64_t type)

@@ -29,7 +29,8 @@ enum qms_control_type {
     QMS_MSG_PONG = 0x1F,
     QMS_MSG_THROTTLED = 0x20,
     QMS_MSG_STATS_REQUEST = 0x21,
-    QMS_MSG_STATS = 0x22
+    QMS_MSG_STATS = 0x22,
+    QMS_MSG_RECEIPT = 0x26
 };
 
 enum qms_auth_scheme {
@@ -40,7 +41,8 @@ enum qms_auth_scheme {
 };
 /* Capabilities of a connection: those that HELLO offers and WELCOME repeats hold. */
 enum qms_cap {
-    QMS_CAP_RELAY = 1 /* the connecting side is a broker, and stands in a broker's place */
+    QMS_CAP_RELAY = 1,   /* the connecting side is a broker, and stands in a broker's place */
+    QMS_CAP_RECEIPTS = 2 /* it gets RECEIPTs; offered and granted by the session itself */
 };
 enum qms_throttled_what {
     QMS_THROTTLED_STREAMS = 1,
@@ -156,6 +158,11 @@ struct qms_control {
             uint64_t req;
             uint64_t values[QMS_STAT_COUNT];
         } stats;
+        struct {
+            uint64_t handle;
+            uint8_t opener;
+            uint64_t len;
+        } receipt;
     } u;
 };
 

@@ -69,6 +69,7 @@ struct qms_ss *qms_ss_new(struct qms_session *s, struct qms_link_stream *ls, boo
         st->pub.bidi = ls != NULL && ls->bidi;
         qms_list_append(&s->streams, &st->all);
         qms_list_init(&st->wait);
+        qms_list_init(&st->untold);
     }
     return st;
 }
@@ -86,6 +87,7 @@ void qms_ss_free(struct qms_ss *st)
     qms_ss_drop_head(st);
     qms_handles_remove(&s->handles, st);
     qms_list_remove(&st->wait);
+    qms_ss_receipts_over(st);
     qms_list_remove(&st->all);
     qms_free(st);
 }
@@ -177,6 +179,7 @@ static void on_data(struct qms_link_stream *ls, struct qms_bytes data, bool fin)
         }
         break;
     }
+    qms_ss_received(st, data.len, fin);
 }
 
 static bool control_broke(struct qms_ss *st)
@@ -289,6 +292,7 @@ struct qms_session *qms_session_new(struct qms_link *link, bool connecting,
     qms_list_init(&s->streams);
     qms_list_init(&s->waiting);
     qms_list_init(&s->held);
+    qms_list_init(&s->untold);
     qms_list_init(&s->contexts_in);
     qms_list_init(&s->contexts_out);
     qms_handles_init(&s->handles);
@@ -399,7 +403,7 @@ qms_err qms_session_welcome(struct qms_session *s, const struct qms_control *wel
     }
     m.type = QMS_MSG_WELCOME;
     m.u.welcome.version = QMS_WIRE_VERSION;
-    m.u.welcome.caps &= s->offered;
+    m.u.welcome.caps = (m.u.welcome.caps | QMS_CAP_RECEIPTS) & s->offered;
     qms_err err = qms_session_control_write(s, &m);
     if (err == QMS_OK) {
         s->caps = m.u.welcome.caps;

@@ -140,7 +140,7 @@ void qms_session_refuse(struct qms_session *s, uint8_t status, uint64_t retry_af
 /** Any other message.  QMS_E_STATE: before HELLO (connecting) or WELCOME (accepting) was sent;
  * QMS_E_LIMIT: more than 256 KiB of control messages wait unacknowledged (half of
  * it for PRIORITY); QMS_E_INVALID: a type that the session sends itself (HELLO, WELCOME,
- * REFUSED, DGRAM_BIND, DGRAM_UNBIND), or a bad field; QMS_E_CLOSED, QMS_E_NOMEM. */
+ * REFUSED, DGRAM_BIND, DGRAM_UNBIND, RECEIPT), or a bad field; QMS_E_CLOSED, QMS_E_NOMEM. */
 QMS_MUST_CHECK qms_err qms_session_send(struct qms_session *s, const struct qms_control *msg);
 bool qms_session_accepted(const struct qms_session *s); /* WELCOME was sent or received */
 /** Whether this side stands in the agent's place (doc/wire.md, Terms): it has connected, or was

@@ -19,6 +19,7 @@ static uint64_t limit_of(const struct qms_control *m)
     case QMS_MSG_PRIORITY:
     case QMS_MSG_DGRAM_BIND:
     case QMS_MSG_DGRAM_UNBIND:
+    case QMS_MSG_RECEIPT:
         return QMS_CONTROL_QUEUE / 2;
     default:
         return QMS_CONTROL_QUEUE;
@@ -123,6 +124,7 @@ qms_err qms_session_hello(struct qms_session *s, const struct qms_control *hello
     if (s->link->loose_ends) {
         m.u.hello.payload_form = QMS_PAYLOAD_CHUNKS;
     }
+    m.u.hello.caps |= s->link->wants_receipts ? QMS_CAP_RECEIPTS : 0;
     qms_err err = encode(&e, &m, true);
     if (err == QMS_OK) {
         err = open_control(s, &e.w);
@@ -152,6 +154,7 @@ qms_err qms_session_send(struct qms_session *s, const struct qms_control *msg)
     case QMS_MSG_REFUSED:
     case QMS_MSG_DGRAM_BIND:
     case QMS_MSG_DGRAM_UNBIND:
+    case QMS_MSG_RECEIPT:
         return QMS_E_INVALID;
     default:
         return qms_session_control_write(s, msg);
@@ -161,6 +164,9 @@ qms_err qms_session_send(struct qms_session *s, const struct qms_control *msg)
 void qms_session_control_acked(struct qms_session *s, uint64_t len)
 {
     s->control_acked += len;
+    if (s->receipts_owed) {
+        qms_session_tell_receipts(s);
+    }
     if (s->phase == QMS_SESSION_REFUSED && !s->connecting &&
         s->control_acked >= s->control_written) {
         qms_session_fail(s, s->linger_code, "refused");
@@ -197,6 +203,7 @@ static void on_welcome(struct qms_session *s, const struct qms_control *m)
     }
     s->caps = m->u.welcome.caps & s->offered;
     s->phase = QMS_SESSION_OPEN;
+    s->link->has_receipts = (s->caps & QMS_CAP_RECEIPTS) != 0;
     s->events->on_welcome(s, m);
     qms_session_release_held(s);
 }
@@ -255,6 +262,9 @@ static void later_message(struct qms_session *s, const struct qms_control *m)
         break;
     case QMS_MSG_STREAM_STATUS:
         qms_session_on_stream_status(s, m);
+        break;
+    case QMS_MSG_RECEIPT:
+        qms_session_on_receipt(s, m);
         break;
     case QMS_MSG_GOAWAY:
     case QMS_MSG_JOIN:

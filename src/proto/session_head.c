@@ -155,6 +155,7 @@ static void release(struct qms_ss *st)
     qms_list_append(&s->waiting, &st->wait);
     qms_ss_head_input(st, data, st->held_fin);
     qms_free(kept);
+    qms_ss_received(st, 0, st->held_fin);
 }
 
 void qms_session_release_held(struct qms_session *s)

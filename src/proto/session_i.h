@@ -7,6 +7,7 @@
  *   session_route.c    routes that are under way: open, RESULT, payload, refusals
  *   session_chunks.c   payload whose end is marked
  *   session_priority.c urgencies of living streams
+ *   session_receipt.c  how much of a stream has arrived
  *   session_handles.c  handle -> stream, handles used, urgencies that came too early
  *   session_datagram.c contexts
  */
@@ -49,17 +50,19 @@ struct qms_ss {
     struct qms_ss *next;           /* in its bucket of handles */
     uint8_t *head;                 /* first bytes that are not decodable yet */
     uint32_t head_len, head_cap;
-    uint32_t credited;    /* how many of the first bytes were credited */
-    uint32_t own_unacked; /* bytes of the header or RESULT sent here, not acknowledged */
-    qms_time header_at;   /* deadline while HEAD */
-    uint8_t state;        /* enum qms_ss_state */
-    bool announced;       /* the layer above knows it */
-    bool indexed;         /* in the table of handles */
-    bool held_fin;        /* FIN came while held */
-    bool result_done;     /* RESULT was sent, or was told to the layer above */
-    bool refused;         /* by RESULT, STREAM_STATUS or STOP_SENDING: ends by itself */
-    bool stopped;         /* STOP_SENDING was sent: what still comes is dropped */
-    bool early_stop;      /* STOP_SENDING came before the header was complete */
+    uint32_t credited;       /* how many of the first bytes were credited */
+    uint32_t own_unacked;    /* bytes of the header or RESULT sent here, not acknowledged */
+    uint64_t received, told; /* bytes in all, and as the last RECEIPT said */
+    struct qms_list untold;  /* in session->untold while the two differ */
+    qms_time header_at;      /* deadline while HEAD */
+    uint8_t state;           /* enum qms_ss_state */
+    bool announced;          /* the layer above knows it */
+    bool indexed;            /* in the table of handles */
+    bool held_fin;           /* FIN came while held */
+    bool result_done;        /* RESULT was sent, or was told to the layer above */
+    bool refused;            /* by RESULT, STREAM_STATUS or STOP_SENDING: ends by itself */
+    bool stopped;            /* STOP_SENDING was sent: what still comes is dropped */
+    bool early_stop;         /* STOP_SENDING came before the header was complete */
     uint8_t early_code;
     bool stop_seen; /* by STOP_SENDING or STREAM_STATUS, whichever came first */
     struct qms_chunks {
@@ -77,7 +80,10 @@ struct qms_session {
     const struct qms_session_limits *limits;
     void *user;
     bool connecting;
-    bool release;  /* WELCOME was sent; held input is worked on by the next expire */
+    bool release;           /* WELCOME was sent; held input is worked on by the next expire */
+    bool receipts_owed;     /* one found no room among what waits on CONTROL */
+    struct qms_list untold; /* streams of which something came since their last RECEIPT */
+    uint64_t untold_bytes;
     uint8_t phase; /* enum qms_session_phase */
     uint8_t linger_code;
     uint64_t min_version, max_version; /* as offered in HELLO */
@@ -189,6 +195,16 @@ void qms_ss_chunks_finish(struct qms_ss *st);
 void qms_session_on_priority(struct qms_session *s, const struct qms_control *m);
 /** Applies a PRIORITY that overtook the stream's header. */
 void qms_ss_recall_priority(struct qms_ss *st);
+
+/* session_receipt.c */
+/** `len` more bytes of a stream of the peer have come; `fin`: they are the last.  Sends a
+ * RECEIPT where one is due. */
+void qms_ss_received(struct qms_ss *st, size_t len, bool fin);
+/** Sends what is due to be told of all streams, as far as there is room on CONTROL. */
+void qms_session_tell_receipts(struct qms_session *s);
+/** Nothing more is to be told of the stream for now. */
+void qms_ss_receipts_over(struct qms_ss *st);
+void qms_session_on_receipt(struct qms_session *s, const struct qms_control *m);
 
 /* session_datagram.c */
 void qms_session_contexts_free(struct qms_session *s);

@@ -140,6 +140,11 @@ static void op_stop(struct qms_link_stream *base, uint64_t code)
     st->consumed = st->received;
 }
 
+static void op_receipt(struct qms_link_stream *base, uint64_t len)
+{
+    fake_stream_of(base)->told = len;
+}
+
 static void op_set_priority(struct qms_link_stream *base, uint8_t priority)
 {
     fake_stream_of(base)->priority = priority;
@@ -317,6 +322,7 @@ struct fake_pair *fake_pair_new(const struct fake_config *config)
         .reset = op_reset,
         .stop = op_stop,
         .set_priority = op_set_priority,
+        .receipt = op_receipt,
         .consume = op_consume,
         .stream_stats = op_stream_stats,
         .datagram = op_datagram,
@@ -426,6 +432,11 @@ uint64_t fake_link_unconsumed(const struct fake_pair *pair, int side)
 size_t fake_link_streams(const struct fake_pair *pair, int side)
 {
     return pair->end[side] != NULL ? pair->end[side]->stream_count : 0;
+}
+
+uint64_t fake_stream_told(const struct qms_link_stream *st)
+{
+    return ((const struct fake_stream *)(const void *)st)->told;
 }
 
 uint8_t fake_stream_priority(const struct qms_link_stream *st)

@@ -67,5 +67,7 @@ uint64_t fake_link_unconsumed(const struct fake_pair *pair, int side);
 size_t fake_link_streams(const struct fake_pair *pair, int side);
 /** The urgency that the stream sends with. */
 uint8_t fake_stream_priority(const struct qms_link_stream *st);
+/** What the last `receipt` said, 0: there was none. */
+uint64_t fake_stream_told(const struct qms_link_stream *st);
 
 #endif

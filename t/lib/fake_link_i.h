@@ -25,6 +25,7 @@ struct fake_stream {
     bool send_over; /* the peer has acknowledged the end */
     uint64_t reset_code;
 
+    uint64_t told; /* by RECEIPTs */
     uint64_t received, consumed;
     bool stop, stop_sent, recv_over;
     uint64_t stop_code;

@@ -103,6 +103,8 @@ static const struct sample samples[] = {
                          .values = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 1 << 30}}},
      .shorter = QMS_STAT_COUNT,
      .has_tlvs = true},
+    {.msg = {.type = QMS_MSG_RECEIPT,
+             .u.receipt = {.handle = 7, .opener = 1, .len = UINT64_C(1) << 40}}},
 };
 
 static qms_err verdict(struct qms_bytes content)
@@ -180,6 +182,8 @@ static void vectors_of_the_document(void **state)
          OCTETS(0x15, 0x05, 0x03, 0x01, 0x01, 0x62, 0x80)},
         {{.type = QMS_MSG_STATS, .u.stats = {.req = 1, .values = {[QMS_STAT_CWND] = 12000}}},
          OCTETS(0x22, 0x05, 0x01, 0x08, 0x02, 0x6e, 0xe0)},
+        {{.type = QMS_MSG_RECEIPT, .u.receipt = {.handle = 3, .opener = 1, .len = 16384}},
+         OCTETS(0x26, 0x06, 0x03, 0x01, 0x80, 0x00, 0x40, 0x00)},
     };
 
     (void)state;
@@ -198,7 +202,7 @@ static void vectors_of_the_document(void **state)
 static void there_is_a_sample_of_every_message(void **state)
 {
     (void)state;
-    assert_int_equal(COUNT(samples), 20);
+    assert_int_equal(COUNT(samples), 21);
     for (size_t i = 1; i < COUNT(samples); i++) {
         assert_true(samples[i - 1].msg.type < samples[i].msg.type);
     }
@@ -343,6 +347,7 @@ static void bad_fields_are_malformed(void **state)
         OCTETS(0x22, 4, 1, 0x02, 1, 0x40),                       /* STATS: half a number */
         OCTETS(0x22, 7, 1, 0x04, 1, 1, 0x02, 1, 1),              /* descending counters */
         OCTETS(0x22, 7, 1, 0x02, 1, 1, 0x02, 1, 1),              /* the same counter twice */
+        OCTETS(0x26, 3, 1, 2, 5),                                /* RECEIPT: opener */
     };
 
     (void)state;

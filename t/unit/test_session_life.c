@@ -344,7 +344,7 @@ static void routes_of_the_broker_may_overtake_its_welcome(void **state)
     assert_int_equal(fake_link_streams(d->pair, 0), 2);
     assert_string_equal(duo_take(&d->a), "");
     duo_settle(d);
-    assert_string_equal(duo_take(&d->a), "welcome a1\nroute 0 agent:b 3\n");
+    assert_string_equal(duo_take(&d->a), "welcome a1\nroute 0 agent:b 3 from b\n");
 }
 
 static void ping_is_answered_with_its_own_bytes(void **state)
