@@ -305,7 +305,7 @@ const struct qms_conf_block qms_conf_blocks[] = {
     {.name = "route", .ctx = QMS_CTX_ROUTE, .outer = QMS_CTX_QUIC | QMS_CTX_SERVER, .args_max = 3,
      .arg = "KIND [= | ^= | ~] NAME | KIND * | *", .multiple = true, .modules = true, .rows = route_rows,
      .help = "What holds for streams and datagrams to some targets; KIND is agent, group, topic or service. "
-             "The exact name (=) wins; then the longest prefix, if it is written with ^=; then the first regular expression (~, PCRE2) that fits; "
+             "The exact name (=) wins; then the longest prefix, if it is written with ^=; then the first regular expression (~, PCRE2) that fits (a name on which one gives up is refused); "
              "then the longest prefix (\"*\" is the empty one); \"route *\" is for every kind and comes last. "
              "Blocks of the quic block hold in every server, which may replace one by another with the same words."},
     {.name = "location", .ctx = QMS_CTX_LOCATION, .outer = QMS_CTX_SERVER, .arg = "path", .multiple = true,

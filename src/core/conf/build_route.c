@@ -300,7 +300,11 @@ static qms_err build_no_route(struct qms_conf_builder *b, struct qms_server_conf
 
     server->no_route.name = "default";
     server->no_route.text = "";
-    return build_content(b, &none, &server->no_route);
+    qms_err err = build_content(b, &none, &server->no_route);
+    server->undecided = server->no_route;
+    server->undecided.name = "undecided";
+    server->undecided.deny = 1;
+    return err;
 }
 
 qms_err qms_conf_build_quic_routes(struct qms_conf_builder *b, const struct qms_conf_scope *s)

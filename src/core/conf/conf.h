@@ -108,7 +108,8 @@ struct qms_server_conf {
     void **module_conf;                /* [qms_conf.module_count], merged down to this block */
     struct qms_route_conf *routes;     /* its own, then those of the quic block */
     size_t route_count;
-    struct qms_route_conf no_route; /* where none of them fits */
+    struct qms_route_conf no_route;  /* where none of them fits */
+    struct qms_route_conf undecided; /* where an expression has no answer; denies */
 };
 
 struct qms_conf {

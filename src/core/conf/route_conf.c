@@ -16,7 +16,8 @@
 #include "proto/tlv.h"
 
 /* Steps that one match may take: names are short, so only an expression that backtracks without
- * end needs more.  It counts as one that does not fit. */
+ * end needs more.  Nobody knows then which block holds, so nothing may pass: whoever chooses
+ * names could else find one that a block with "deny" does not see. */
 #define MATCH_STEPS 20000
 /* Heap of one match, in KiB. */
 #define MATCH_HEAP 64
@@ -76,9 +77,13 @@ static qms_err regex_new(const char *text, struct qms_diag *diag, struct qms_rou
     return QMS_OK;
 }
 
-static bool regex_fits(const struct qms_route_regex *r, struct qms_bytes target)
+enum answer { NO, YES, UNKNOWN };
+
+static enum answer regex_fits(const struct qms_route_regex *r, struct qms_bytes target)
 {
-    return pcre2_match(r->code, target.data, target.len, 0, 0, r->match, r->limits) >= 0;
+    int found = pcre2_match(r->code, target.data, target.len, 0, 0, r->match, r->limits);
+
+    return found >= 0 ? YES : found == PCRE2_ERROR_NOMATCH ? NO : UNKNOWN;
 }
 
 void qms_route_conf_drop(struct qms_route_conf *block)
@@ -124,9 +129,10 @@ static const struct qms_route_conf *first_regex(const struct qms_server_conf *se
 {
     for (size_t i = 0; i < server->route_count; i++) {
         const struct qms_route_conf *block = &server->routes[i];
-        if ((block->kinds >> kind & 1) != 0 && block->how == QMS_ROUTE_REGEX &&
-            regex_fits(block->regex, target)) {
-            return block;
+        bool asked = (block->kinds >> kind & 1) != 0 && block->how == QMS_ROUTE_REGEX;
+        enum answer fits = asked ? regex_fits(block->regex, target) : NO;
+        if (fits != NO) {
+            return fits == YES ? block : &server->undecided;
         }
     }
     return NULL;
