@@ -190,6 +190,7 @@ static void on_wait_over(struct qms_timer *t, qms_time now)
 
     (void)now;
     leave_lists(pick);
+    qms_route_blame(pick->route, "queue_timeout");
     qms_stats_label(pick->broker->stats, QMS_F_ROUTE_REFUSED, "queue_timeout");
     tell(pick, &(struct qms_result){.status = QMS_CODE_OFFLINE,
                                     .reason = qms_str("no member came in time", 22)});

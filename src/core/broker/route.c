@@ -114,6 +114,13 @@ static void count_end(struct qms_route *r, qms_time now)
     r->opener->routes--;
 }
 
+void qms_route_blame(struct qms_route *r, const char *label)
+{
+    if (r->reason == NULL) {
+        r->reason = label;
+    }
+}
+
 static void forget_acceptor(struct qms_route *r)
 {
     qms_peer_unref(r->acceptor);

@@ -93,6 +93,8 @@ static void on_deadline(struct qms_timer *t, qms_time now)
 
     (void)now;
     if (route->opener_leg != NULL && !route->opener_leg->answered) {
+        qms_route_blame(route, "accept_timeout");
+        qms_stats_label(route->broker->stats, QMS_F_ROUTE_REFUSED, "accept_timeout");
         qms_leg_abort(route->opener_leg, QMS_CODE_TIMEOUT);
     }
 }
@@ -228,7 +230,8 @@ void qms_router_on_route(struct qms_session_stream *st, const struct qms_route_h
     struct qms_result r = qms_router_result_of(&why);
     qms_peer_debug(p, "ROUTE refused handle=%llu code=%s", (unsigned long long)st->handle,
                    qms_code_name((uint64_t)why.code));
-    leg->route->reason = why.label != NULL ? why.label : qms_code_name((uint64_t)why.code);
+    qms_route_blame(leg->route,
+                    why.label != NULL ? why.label : qms_code_name((uint64_t)why.code));
     qms_stats_label(p->broker->stats, QMS_F_ROUTE_REFUSED, leg->route->reason);
     qms_leg_refuse(leg, &r);
 }
