@@ -1,149 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Three brokers as the workers of one, with real rings and arenas between them.  Nothing passes
- * between two of them before exchange(), so what one knows may be out of date at will. */
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include "qms_test.h"
-#include "test_broker_fixture.h"
-
-#define COUNT 3
-
-struct worker {
-    struct broker_fixture f;
-    struct qms_mesh *mesh;
-    int view, bell;
-};
-
-struct fixture {
-    struct worker w[COUNT];
-};
-
-static void begin(struct worker *w, unsigned slot, uint32_t generation)
-{
-    int owner;
-
-    fixture_start(&w->f, "", "auth off;");
-    assert_int_equal(qms_payload_file(1 << 20, &owner, &w->view), QMS_OK);
-    struct qms_payload *payload = qms_payload_new(owner);
-    close(owner);
-    assert_non_null(payload);
-    w->bell = eventfd(0, EFD_NONBLOCK);
-    w->mesh = qms_mesh_new(slot, generation, payload, w->bell);
-    assert_non_null(w->mesh);
-    assert_int_equal(qms_broker_join_mesh(w->f.broker, w->mesh), QMS_OK);
-}
-
-static void introduce(struct fixture *f, unsigned a, unsigned b)
-{
-    int pair = memfd_create("pair", MFD_ALLOW_SEALING);
-
-    assert_int_equal(ftruncate(pair, (off_t)qms_mesh_pair_size()), 0);
-    assert_int_equal(fcntl(pair, F_ADD_SEALS, F_SEAL_SHRINK), 0);
-    assert_int_equal(qms_mesh_connect(f->w[a].mesh, b, qms_mesh_own_generation(f->w[b].mesh),
-                                      pair, f->w[b].view, dup(f->w[b].bell)),
-                     QMS_OK);
-    assert_int_equal(qms_mesh_connect(f->w[b].mesh, a, qms_mesh_own_generation(f->w[a].mesh),
-                                      pair, f->w[a].view, dup(f->w[a].bell)),
-                     QMS_OK);
-    close(pair);
-}
-
-static void settle_all(struct fixture *f)
-{
-    for (unsigned i = 0; i < COUNT; i++) {
-        settle(&f->w[i].f);
-    }
-}
-
-/* Everything that any of them has to say arrives, and what follows from it. */
-static void exchange(struct fixture *f)
-{
-    for (int round = 0; round < 12; round++) {
-        settle_all(f);
-        for (unsigned i = 0; i < COUNT; i++) {
-            (void)qms_broker_flush_mesh(f->w[i].f.broker);
-        }
-        for (unsigned i = 0; i < COUNT; i++) {
-            (void)qms_mesh_read(f->w[i].mesh);
-        }
-    }
-    settle_all(f);
-}
-
-/* Only what `from` has to say arrives at `to`. */
-static void hear(struct fixture *f, unsigned from, unsigned to)
-{
-    settle(&f->w[from].f);
-    (void)qms_broker_flush_mesh(f->w[from].f.broker);
-    (void)qms_mesh_read(f->w[to].mesh);
-    settle(&f->w[to].f);
-}
-
-static void pass_time(struct fixture *f)
-{
-    for (unsigned i = 0; i < COUNT; i++) {
-        advance(&f->w[i].f, QMS_MILLISECOND);
-    }
-}
-
-static int begin_all(void **state, uint32_t generation_of_last)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-
-    assert_non_null(f);
-    for (unsigned i = 0; i < COUNT; i++) {
-        begin(&f->w[i], i, i == COUNT - 1 ? generation_of_last : 1);
-    }
-    introduce(f, 0, 1);
-    introduce(f, 0, 2);
-    introduce(f, 1, 2);
-    exchange(f);
-    *state = f;
-    return 0;
-}
+/* Routes between agents of different workers, and what one worker does not know yet. */
+#include "broker_workers_world.h"
 
 static int setup(void **state)
 {
-    return begin_all(state, 1);
+    return begin_all(state, 1, "");
 }
 
 /* The last one is of the generation that follows. */
 static int setup_generations(void **state)
 {
-    return begin_all(state, 2);
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    for (unsigned i = 0; i < COUNT; i++) {
-        fixture_close(&f->w[i].f);
-    }
-    exchange(f);
-    for (unsigned i = 0; i < COUNT; i++) {
-        fixture_free(&f->w[i].f);
-        qms_mesh_free(f->w[i].mesh);
-        close(f->w[i].view);
-        close(f->w[i].bell);
-    }
-    fixture_nothing_left();
-    free(f);
-    return 0;
-}
-
-static struct agent *come(struct fixture *f, unsigned worker, const char *id)
-{
-    struct agent *a = agent_connect(&f->w[worker].f, id, NULL);
-
-    assert_non_null(a);
-    assert_true(a->welcomed);
-    return a;
+    return begin_all(state, 2, "");
 }
 
 static struct stream *open_and_say(struct agent *from, const char *to, const char *text)

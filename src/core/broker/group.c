@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "core/broker/early.h"
+#include "core/broker/elsewhere.h"
 #include "core/broker/group_balance.h"
 #include "core/broker/peer.h"
 #include "core/broker/router.h"
@@ -28,17 +29,29 @@ struct qms_pick {
     struct qms_tried tried[QMS_TRIES_MAX];
 };
 
+static void set_streams(struct qms_broker *b, struct qms_member *m, uint64_t count)
+{
+    m->streams = count;
+    qms_elsewhere_tell(b, m->streams_key, count);
+}
+
+static void set_waiting(struct qms_broker *b, struct qms_room *room, size_t count)
+{
+    room->waiting_count = count;
+    qms_elsewhere_tell(b, room->waiting_key, count);
+}
+
 static void leave_lists(struct qms_pick *pick)
 {
     if (pick->member != NULL) {
-        pick->member->streams--;
+        set_streams(pick->broker, pick->member, pick->member->streams - 1);
         pick->member = NULL;
     }
     qms_list_remove(&pick->node);
     if (pick->waits_in != NULL) {
         struct qms_room *room = pick->waits_in;
         pick->waits_in = NULL;
-        room->waiting_count--;
+        set_waiting(pick->broker, room, room->waiting_count - 1);
         qms_timer_stop(pick->broker, &pick->timer);
         qms_room_settle(room);
     }
@@ -136,8 +149,8 @@ static bool try_members(struct qms_pick *pick, struct qms_refusal *why)
     }
     while (room != NULL && pick->tried_count < limit) {
         struct qms_member *m =
-            qms_group_choose(room, (enum qms_balance)block->balance, sticky_key(pick, &h),
-                             pick->tried, pick->tried_count);
+            qms_group_choose(pick->broker, room, (enum qms_balance)block->balance,
+                             sticky_key(pick, &h), pick->tried, pick->tried_count);
         if (m == NULL) {
             return false;
         }
@@ -173,7 +186,7 @@ static bool join_member(struct qms_pick *pick, struct qms_member *m,
         return false;
     }
     pick->member = m;
-    m->streams++;
+    set_streams(pick->broker, m, m->streams + 1);
     qms_list_append(&m->picks, &pick->node);
     if (qms_early_replay(&pick->early, pick->down) != QMS_OK) {
         drop_member(pick, QMS_CODE_INTERNAL);
@@ -209,7 +222,7 @@ static bool wait_for_member(struct qms_pick *pick, struct qms_refusal *why)
     if (room == NULL) {
         return qms_router_refused(why, QMS_CODE_INTERNAL, "", "no_memory");
     }
-    if (room->waiting_count >= block->queue_max) {
+    if (room->waiting_count + qms_elsewhere_count(b, room->waiting_key) >= block->queue_max) {
         qms_room_settle(room);
         return qms_router_refused(why, QMS_CODE_BUSY, "too many streams wait", "queue_full");
     }
@@ -220,7 +233,7 @@ static bool wait_for_member(struct qms_pick *pick, struct qms_refusal *why)
     }
     pick->waits_in = room;
     pick->tried_count = 0; /* whoever comes is new, or may have room again */
-    room->waiting_count++;
+    set_waiting(b, room, room->waiting_count + 1);
     qms_list_append(&room->waiting, &pick->node);
     return true;
 }
@@ -249,10 +262,11 @@ void qms_group_member_came(struct qms_broker *b, struct qms_room *room)
     }
 }
 
-void qms_group_member_leaves(struct qms_member *m)
+void qms_group_member_leaves(struct qms_broker *b, struct qms_member *m)
 {
     struct qms_list *node;
 
+    set_streams(b, m, 0);
     while ((node = qms_list_first(&m->picks)) != NULL) {
         struct qms_pick *pick = QMS_CONTAINER(node, struct qms_pick, node);
         qms_list_remove(node);

@@ -22,7 +22,7 @@ bool qms_router_to_group(struct qms_leg *leg, const struct qms_route_header *to,
 /** A member has come, or can take streams again: those that wait are tried. */
 void qms_group_member_came(struct qms_broker *b, struct qms_room *room);
 /** The member is about to be freed. */
-void qms_group_member_leaves(struct qms_member *m);
+void qms_group_member_leaves(struct qms_broker *b, struct qms_member *m);
 
 /* router_agent.c */
 /** Joins `sink` to an agent of this worker, or of another, by a channel of its own.  False:

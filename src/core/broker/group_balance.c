@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "base/map.h"
-#include "core/broker/broker_state.h"
+#include "core/broker/elsewhere.h"
 
 static bool is_tried(const struct qms_member *m, const struct qms_tried *tried, size_t count)
 {
@@ -26,15 +26,18 @@ static bool takes_streams(const struct qms_member *m)
 
 /* Smooth weighted round robin: each gains its weight, the richest pays the sum, so that heavy
  * members do not get their share in one burst. */
-static bool by_turn(struct qms_member *m, const struct qms_member *best)
+static double turn_score(struct qms_member *m)
 {
     m->turn += m->info.weight;
-    return best == NULL || m->turn > best->turn;
+    return (double)m->turn;
 }
 
-static bool by_streams(const struct qms_member *m, const struct qms_member *best)
+/* Streams for the weight, of all workers. */
+static double load_score(const struct qms_broker *b, const struct qms_member *m)
 {
-    return best == NULL || m->streams * best->info.weight < best->streams * m->info.weight;
+    uint64_t streams = m->streams + qms_elsewhere_count(b, m->streams_key);
+
+    return -(double)streams / m->info.weight;
 }
 
 /* Weighted rendezvous hashing: only streams of a member that came or went change places.  The
@@ -52,14 +55,28 @@ static double sticky_score(const struct qms_member *m, struct qms_bytes key)
     return -(double)m->info.weight / log(unit);
 }
 
-struct qms_member *qms_group_choose(struct qms_room *room, enum qms_balance balance,
-                                    struct qms_bytes key, const struct qms_tried *tried,
-                                    size_t tried_count)
+static double score_of(const struct qms_broker *b, struct qms_member *m,
+                       enum qms_balance balance, struct qms_bytes key)
+{
+    switch (balance) {
+    case QMS_BALANCE_STICKY:
+        return sticky_score(m, key);
+    case QMS_BALANCE_LEAST_STREAMS:
+        return load_score(b, m);
+    case QMS_BALANCE_ROUND_ROBIN:
+        break;
+    }
+    return turn_score(m);
+}
+
+struct qms_member *qms_group_choose(const struct qms_broker *b, struct qms_room *room,
+                                    enum qms_balance balance, struct qms_bytes key,
+                                    const struct qms_tried *tried, size_t tried_count)
 {
     struct qms_member *best = NULL;
     struct qms_list *node;
     uint64_t sum = 0;
-    double score = 0;
+    double highest = 0;
     int tier = -1;
 
     QMS_LIST_FOREACH(node, &room->members) {
@@ -73,13 +90,12 @@ struct qms_member *qms_group_choose(struct qms_room *room, enum qms_balance bala
         if (m->info.priority != tier || !takes_streams(m) || is_tried(m, tried, tried_count)) {
             continue;
         }
-        double own = balance == QMS_BALANCE_STICKY ? sticky_score(m, key) : 0;
-        bool better = balance == QMS_BALANCE_STICKY          ? best == NULL || own > score
-                      : balance == QMS_BALANCE_LEAST_STREAMS ? by_streams(m, best)
-                                                             : by_turn(m, best);
+        double score = score_of(b, m, balance, key);
         sum += m->info.weight;
-        best = better ? m : best;
-        score = better ? own : score;
+        if (best == NULL || score > highest) {
+            best = m;
+            highest = score;
+        }
     }
     if (best != NULL && balance == QMS_BALANCE_ROUND_ROBIN) {
         best->turn -= (int64_t)sum;

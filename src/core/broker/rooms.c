@@ -6,6 +6,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "core/shared/tally.h"
 
 struct qms_rooms {
     struct qms_map *map;
@@ -85,6 +86,7 @@ struct qms_room *qms_rooms_get(struct qms_rooms *rs, enum qms_kind kind, struct 
     room->kind = kind;
     room->name_len = name.len;
     memcpy(room->name, name.data, name.len);
+    room->waiting_key = qms_tally_key(key_of(&k, kind, name));
     qms_list_init(&room->members);
     qms_list_init(&room->waiting);
     qms_list_init(&room->fans);
@@ -126,6 +128,22 @@ struct qms_member *qms_room_member(const struct qms_room *room, uint16_t worker,
     return NULL;
 }
 
+/* The membership, as every worker knows it. */
+static uint64_t streams_key(const struct qms_room *room, const struct qms_member_info *info)
+{
+    uint8_t bytes[2 * QMS_NAME_MAX + sizeof(info->epoch) + sizeof(info->worker)], *at = bytes;
+
+    memcpy(at, &info->epoch, sizeof(info->epoch));
+    at += sizeof(info->epoch);
+    memcpy(at, &info->worker, sizeof(info->worker));
+    at += sizeof(info->worker);
+    memcpy(at, room->name, room->name_len);
+    at += room->name_len;
+    memcpy(at, info->id, info->id_len);
+    at += info->id_len;
+    return qms_tally_key((struct qms_bytes){bytes, (size_t)(at - bytes)});
+}
+
 static struct qms_member *member_new(struct qms_room *room, const struct qms_member_info *info,
                                      struct qms_peer *peer)
 {
@@ -135,6 +153,7 @@ static struct qms_member *member_new(struct qms_room *room, const struct qms_mem
         m->room = room;
         m->peer = peer;
         m->info = *info;
+        m->streams_key = streams_key(room, info);
         qms_list_init(&m->of_peer);
         qms_list_init(&m->picks);
         qms_list_init(&m->subs);

@@ -24,8 +24,9 @@ struct qms_room {
     size_t count;
     uint32_t per_worker[QMS_SLOTS_MAX];
     struct qms_list waiting; /* streams to a group that wait for a member (group.c) */
-    size_t waiting_count;
-    struct qms_list fans; /* living streams to a topic (fan.h) */
+    size_t waiting_count;    /* here */
+    uint64_t waiting_key;    /* of what other workers tell of it (elsewhere.h) */
+    struct qms_list fans;    /* living streams to a topic (fan.h) */
     size_t fan_count;
 };
 
@@ -52,6 +53,7 @@ struct qms_member {
     struct qms_member_info info;
     int64_t turn;          /* smooth weighted round robin */
     uint64_t streams;      /* that this worker gave it and that are not over */
+    uint64_t streams_key;  /* of what other workers tell of theirs */
     struct qms_list picks; /* the streams to a group that it has: group.c */
     struct qms_list subs;  /* the streams of a topic that go to it: fan.c */
     uint64_t mark;         /* of the newest walk that met it */

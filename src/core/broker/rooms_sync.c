@@ -110,10 +110,10 @@ static void on_came(struct qms_broker *b, struct qms_member *m)
     }
 }
 
-static void take_out(struct qms_member *m)
+static void take_out(struct qms_broker *b, struct qms_member *m)
 {
     if (m->room->kind == QMS_KIND_GROUP) {
-        qms_group_member_leaves(m);
+        qms_group_member_leaves(b, m);
     } else {
         qms_fans_member_leaves(m);
     }
@@ -143,7 +143,7 @@ void qms_broker_leave_room(struct qms_broker *b, struct qms_member *m)
 {
     tell_all(b, QMS_MESH_UNMEMBER, m);
     m->peer->membership_count--;
-    take_out(m);
+    take_out(b, m);
 }
 
 /* ---- the mesh ---- */
@@ -168,7 +168,7 @@ static void on_unmember(struct qms_broker *b, const struct record *r)
         room != NULL ? qms_room_member(room, r->info.worker, id, r->info.epoch) : NULL;
 
     if (m != NULL) {
-        take_out(m);
+        take_out(b, m);
     }
 }
 
@@ -208,11 +208,10 @@ void qms_rooms_on_up(struct qms_broker *b, unsigned slot)
 
 static void each_lost(void *arg, struct qms_member *m)
 {
-    (void)arg;
-    take_out(m);
+    take_out(arg, m);
 }
 
 void qms_rooms_on_lost(struct qms_broker *b, unsigned slot)
 {
-    qms_rooms_each_of(b->rooms, (uint16_t)slot, each_lost, NULL);
+    qms_rooms_each_of(b->rooms, (uint16_t)slot, each_lost, b);
 }

@@ -129,7 +129,7 @@ static void to_group(struct qms_peer *from, const struct qms_route_conf *block,
     const struct qms_member *m =
         room == NULL
             ? NULL
-            : qms_group_choose(room, (enum qms_balance)block->balance, source, NULL, 0);
+            : qms_group_choose(b, room, (enum qms_balance)block->balance, source, NULL, 0);
 
     if (m == NULL) {
         qms_stats_add(b->stats, QMS_S_DROPPED_NO_TARGET, 1);

@@ -40,7 +40,7 @@ struct qms_route_conf {
     /* Groups. */
     uint64_t balance;   /* enum qms_balance */
     uint64_t failover;  /* members that are tried behind the first */
-    uint64_t queue_max; /* streams that may wait for a member in one worker; 0: none */
+    uint64_t queue_max; /* streams that may wait for a member, in all workers; 0: none */
     uint64_t queue_for; /* ns */
     const char *dial;   /* upstream whose agents are the members; NULL: who joins */
     const char *pool;   /* the room that these are in: no agent's name has its space */

@@ -34,7 +34,7 @@ struct qms_handover {
 static void layout(char out[96])
 {
     (void)snprintf(out, 96, "mesh %d ring %zu page %zu slots %d", QMS_MESH_VERSION,
-                   qms_mesh_pair_size(), sizeof(struct qms_board_page), QMS_SLOTS_MAX);
+                   qms_mesh_pair_size(), qms_board_part_size(), QMS_SLOTS_MAX);
 }
 
 /* ---- writing down ---- */

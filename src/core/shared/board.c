@@ -5,14 +5,19 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define PAGE  4096
-#define WHOLE ((sizeof(struct qms_board_page) + PAGE - 1) / PAGE * PAGE)
+#define PAGE           4096
+#define WHOLE_PAGES(n) (((n) + PAGE - 1) / PAGE * PAGE)
+/* A part: the counters, and from the next page on the tally. */
+#define TALLY_AT   WHOLE_PAGES(sizeof(struct qms_board_page))
+#define TALLY_SIZE WHOLE_PAGES(sizeof(struct qms_tally))
+#define WHOLE      (TALLY_AT + TALLY_SIZE)
 
 struct qms_board {
     size_t slots, own_slot, written;
@@ -96,6 +101,10 @@ struct qms_board_page *qms_board_take(struct qms_board *board, size_t slot, uint
     close(board->fd);
     board->fd = -1;
     board->own = own;
+    /* What the process before has told counts no more. */
+    if (madvise((uint8_t *)own + TALLY_AT, TALLY_SIZE, MADV_REMOVE) != 0) {
+        memset((uint8_t *)own + TALLY_AT, 0, TALLY_SIZE);
+    }
     board->own_slot = slot;
     qms_stats_restart(&board->own->stats);
     board->own->pid = (uint64_t)getpid();
@@ -121,6 +130,21 @@ void qms_board_grow(struct qms_board *board, size_t slots)
 const struct qms_board_page *qms_board_page(const struct qms_board *board, size_t slot)
 {
     return (const struct qms_board_page *)(const void *)(board->all + slot * WHOLE);
+}
+
+const struct qms_tally *qms_board_tally(const struct qms_board *board, size_t slot)
+{
+    return (const struct qms_tally *)(const void *)(board->all + slot * WHOLE + TALLY_AT);
+}
+
+struct qms_tally *qms_board_own_tally(const struct qms_board *board)
+{
+    return (struct qms_tally *)(void *)((uint8_t *)board->own + TALLY_AT);
+}
+
+size_t qms_board_part_size(void)
+{
+    return WHOLE;
 }
 
 void qms_board_free(struct qms_board *board)

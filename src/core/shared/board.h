@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The board: one page of shared memory for each worker slot, with its counters.  A worker can
- * write its own page and read the others', so each of them can answer for all. */
+/* The board: one part of shared memory for each worker slot, with its counters and its tally. A
+ * worker can write its own part and read the others', so each of them can answer for all. */
 #ifndef QMS_CORE_SHARED_BOARD_H
 #define QMS_CORE_SHARED_BOARD_H
 
 #include "core/shared/stats.h"
+#include "core/shared/tally.h"
 
 struct qms_board_page {
     struct qms_stats_page stats;
@@ -31,6 +32,11 @@ void qms_board_vacate(struct qms_board *board, size_t slot);
 size_t qms_board_slots(const struct qms_board *board);
 void qms_board_grow(struct qms_board *board, size_t slots);
 const struct qms_board_page *qms_board_page(const struct qms_board *board, size_t slot);
+/** That of a slot, and of this worker, whose is empty at first. */
+const struct qms_tally *qms_board_tally(const struct qms_board *board, size_t slot);
+struct qms_tally *qms_board_own_tally(const struct qms_board *board);
+/** Bytes of a slot's part, for those who compare layouts. */
+size_t qms_board_part_size(void);
 void qms_board_free(struct qms_board *board); /* takes NULL */
 
 #endif
