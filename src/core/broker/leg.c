@@ -321,7 +321,7 @@ static bool ask_modules(struct qms_leg *leg, struct qms_bytes data, bool fin)
     if (!qms_chain_data(&b->chain, block_of(leg), leg->route->stream_data,
                         leg->peer->module_data, leg->route, &payload, now, &until, &why)) {
         qms_stats_label(b->stats, QMS_F_ROUTE_CUT, why.label);
-        qms_route_blame(leg->route, why.label);
+        qms_route_blame_cut(leg->route, why.label);
         qms_leg_abort(leg, (uint8_t)why.code);
         return false;
     }

@@ -107,6 +107,7 @@ static void count_end(struct qms_route *r, qms_time now)
     qms_stats_route_end(b->stats, &(struct qms_stats_route_end){
                                       .block = qms_route_block_name(r),
                                       .reason = r->reason,
+                                      .cut = r->cut,
                                       .status = r->status,
                                       .forward = r->forward,
                                       .reverse = r->reverse,
@@ -119,6 +120,12 @@ void qms_route_blame(struct qms_route *r, const char *label)
     if (r->reason == NULL) {
         r->reason = label;
     }
+}
+
+void qms_route_blame_cut(struct qms_route *r, const char *label)
+{
+    r->cut = r->cut || r->reason == NULL;
+    qms_route_blame(r, label);
 }
 
 static void forget_acceptor(struct qms_route *r)

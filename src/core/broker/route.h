@@ -30,9 +30,9 @@ struct qms_route {
     char target[QMS_NAME_MAX];
     size_t content_type_len;
     char content_type[128];
-    char *scopes; /* that a token of its own grants; NULL: it has none */
-    const char
-        *reason; /* static label: why the broker or a module ended it; NULL: neither did */
+    char *scopes;         /* that a token of its own grants; NULL: it has none */
+    const char *reason;   /* static label: why the broker or a module ended it; NULL: not so */
+    bool cut;             /* it was under way then */
     const char *taken_by; /* id of an acceptor at another worker (qms_free); NULL: not told */
     int64_t stream_id;    /* on the opener's connection */
     bool traced;          /* the next is there, and well-formed */
@@ -56,8 +56,10 @@ void qms_route_ref(struct qms_route *r);
 void qms_route_unref(struct qms_route *r);
 /** Keeps the first status that is not OK. */
 void qms_route_note(struct qms_route *r, uint8_t status);
-/** The broker or a module refuses it or cuts it off: keeps the first static label. */
+/** The broker or a module refuses it: keeps the first static label. */
 void qms_route_blame(struct qms_route *r, const char *label);
+/** A module has cut it off for what was sent on it. */
+void qms_route_blame_cut(struct qms_route *r, const char *label);
 /** An agent has it now; a member of a group may take the place of another one. */
 void qms_route_set_acceptor(struct qms_route *r, struct qms_peer *acceptor);
 /** The same of an agent at another worker. */

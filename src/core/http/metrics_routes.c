@@ -108,36 +108,51 @@ static void walk_bytes(const struct walk *w)
     }
 }
 
+/* One metric for each reason that a route had. */
+struct why {
+    const char *name, *help;
+    enum qms_stats_family labels;
+    size_t offset; /* of its counters in the block's place */
+};
+
+static const struct why whys[] = {
+    {"quicms_route_refusals_total",
+     "Streams that the broker refused, by route block and reason.", QMS_F_ROUTE_REFUSED,
+     offsetof(struct qms_stats_route, refused)},
+    {"quicms_route_violations_total",
+     "Streams that modules cut off for what was sent on them, by route block and reason.",
+     QMS_F_ROUTE_CUT, offsetof(struct qms_stats_route, cut)},
+};
+
 /* The same reason may have another number in each page. */
-static uint64_t refused(const char *block, const char *reason)
+static uint64_t count_of(const struct why *y, const char *block, const char *reason)
 {
     uint64_t total = 0;
 
     for (size_t p = 0; p < QMS_STATS_PAGES; p++) {
         const struct qms_stats_page *page = qms_stats_page_at(p);
         const struct qms_stats_route *r = page != NULL ? find(page, block) : NULL;
+        const uint64_t *counts =
+            r != NULL ? (const uint64_t *)(const void *)((const char *)r + y->offset) : NULL;
         for (unsigned i = 0; r != NULL && i <= QMS_STATS_LABELS; i++) {
-            if (load(&r->refused[i]) > 0 &&
-                strcmp(page->labels[QMS_F_ROUTE_REFUSED][i].text, reason) == 0) {
-                total += load(&r->refused[i]);
+            if (load(&counts[i]) > 0 && strcmp(page->labels[y->labels][i].text, reason) == 0) {
+                total += load(&counts[i]);
             }
         }
     }
     return total;
 }
 
-static void walk_refusals(const struct walk *w)
+static void walk_reasons(const struct walk *w, const struct why *y)
 {
     char reasons[REASONS_MAX][QMS_STATS_LABEL_MAX];
-    size_t count = qms_stats_labels(QMS_F_ROUTE_REFUSED, reasons, REASONS_MAX);
+    size_t count = qms_stats_labels(y->labels, reasons, REASONS_MAX);
 
     for (size_t k = 0; k < w->count; k++) {
         for (size_t i = 0; i < count; i++) {
-            uint64_t value = refused(w->names[k], reasons[i]);
+            uint64_t value = count_of(y, w->names[k], reasons[i]);
             if (value > 0) {
-                counter(w, "quicms_route_refusals_total",
-                        "Streams that the broker refused, by route block and reason.",
-                        w->names[k], "reason", reasons[i], value);
+                counter(w, y->name, y->help, w->names[k], "reason", reasons[i], value);
             }
         }
     }
@@ -184,6 +199,7 @@ void qms_stats_walk_routes(void (*each)(void *arg, const struct qms_metric *metr
     }
     walk_streams(&w);
     walk_bytes(&w);
-    walk_refusals(&w);
+    walk_reasons(&w, &whys[0]);
+    walk_reasons(&w, &whys[1]);
     walk_durations(&w);
 }

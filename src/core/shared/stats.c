@@ -135,7 +135,9 @@ void qms_stats_route_end(struct qms_stats_page *p, const struct qms_stats_route_
     qms_stats_bump(&r->bytes_in, end->forward);
     qms_stats_bump(&r->bytes_out, end->reverse);
     qms_stats_bump(&r->streams[qms_stats_status(end->status)], 1);
-    if (end->reason != NULL) {
+    if (end->reason != NULL && end->cut) {
+        qms_stats_bump(&r->cut[label_slot(p, QMS_F_ROUTE_CUT, end->reason)], 1);
+    } else if (end->reason != NULL) {
         qms_stats_bump(&r->refused[label_slot(p, QMS_F_ROUTE_REFUSED, end->reason)], 1);
     }
     __atomic_store_n(&r->count, __atomic_load_n(&r->count, __ATOMIC_RELAXED) + 1,

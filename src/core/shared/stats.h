@@ -219,6 +219,7 @@ struct qms_stats_route {
     char name[QMS_STATS_ROUTE_NAME]; /* written once, before count */
     uint64_t streams[QMS_STATS_STATUSES];
     uint64_t refused[QMS_STATS_LABELS + 1]; /* by the labels of QMS_F_ROUTE_REFUSED */
+    uint64_t cut[QMS_STATS_LABELS + 1];     /* by those of QMS_F_ROUTE_CUT */
     uint64_t bytes_in, bytes_out;           /* payload from and to openers */
     uint64_t buckets[QMS_STATS_HISTOGRAM_MAX + 1],
         sum; /* durations; bounds of ROUTE_DURATION */
@@ -280,7 +281,8 @@ void qms_stats_label(struct qms_stats_page *p, enum qms_stats_family f, const ch
 /** A route that has ended under the block of that name. */
 struct qms_stats_route_end {
     const char *block;
-    const char *reason; /* NULL: it was not refused */
+    const char *reason; /* counted under this label before; NULL: neither refused nor cut */
+    bool cut;           /* which of the two */
     uint8_t status;
     uint64_t forward, reverse; /* payload bytes */
     qms_time lasted;
