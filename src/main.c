@@ -170,7 +170,7 @@ static void put(void *arg, const char *text)
 }
 
 /* Time that the broker gets to answer. */
-#define RELOAD_WITHIN  (5 * QMS_SECOND)
+#define RELOAD_WITHIN  (10 * QMS_SECOND)
 #define UPGRADE_WITHIN (15 * QMS_SECOND)
 
 static int send_signal(const struct arguments *a, const struct qms_conf *conf,

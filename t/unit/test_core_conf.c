@@ -179,7 +179,7 @@ static void note_name(void *arg, const char *directive)
     strcat(strcat(names, directive), " ");
 }
 
-static void what_a_reload_cannot_change_is_named(void **state)
+static void what_a_running_process_cannot_follow_is_named(void **state)
 {
     struct conf_fixture *f = *state;
     char names[256] = "";
@@ -188,14 +188,20 @@ static void what_a_reload_cannot_change_is_named(void **state)
     struct qms_conf *first = qms_conf_ref(f->conf);
     conf_is(f, "worker_shutdown_timeout 7s;" QUIC("hello_timeout 3s; worker_memory 1g;"));
     assert_int_equal(qms_conf_restart_each(first, f->conf, note_name, names), 0);
+    assert_int_equal(qms_conf_workers_each(first, f->conf, note_name, names), 0);
     conf_is(f, "user nobody; pid other.pid;" QUIC(
                    "idle_timeout 9s; route_buffer 128k max=8m; congestion cubic;"));
-    assert_int_equal(qms_conf_restart_each(first, f->conf, note_name, names), 5);
-    assert_string_equal(names, "idle_timeout congestion route_buffer user pid ");
+    assert_int_equal(qms_conf_restart_each(first, f->conf, note_name, names), 1);
+    assert_string_equal(names, "pid ");
+    names[0] = '\0';
+    assert_int_equal(qms_conf_workers_each(first, f->conf, note_name, names), 4);
+    assert_string_equal(names, "idle_timeout congestion route_buffer user ");
     names[0] = '\0';
     assert_int_equal(qms_conf_restart_each(f->conf, f->conf, note_name, names), 0);
+    assert_int_equal(qms_conf_workers_each(f->conf, f->conf, note_name, names), 0);
     conf_is(f, "quic { server { " SERVER_HEAD "retry on; early_data idempotent; } }");
-    assert_int_equal(qms_conf_restart_each(first, f->conf, note_name, names), 2);
+    assert_int_equal(qms_conf_restart_each(first, f->conf, note_name, names), 0);
+    assert_int_equal(qms_conf_workers_each(first, f->conf, note_name, names), 2);
     assert_string_equal(names, "early_data retry ");
     qms_conf_unref(first);
 }
@@ -421,7 +427,7 @@ int main(void)
         QMS_CONF_TEST(roots_have_slots_in_an_order_of_their_own),
         QMS_CONF_TEST(authenticators_are_named_with_or_without_their_prefix),
         QMS_CONF_TEST(inner_blocks_inherit_wherever_the_outer_directive_stands),
-        QMS_CONF_TEST(what_a_reload_cannot_change_is_named),
+        QMS_CONF_TEST(what_a_running_process_cannot_follow_is_named),
         QMS_CONF_TEST(globals_win_over_the_file),
         QMS_CONF_TEST(includes_stand_for_their_content),
         QMS_CONF_TEST(certificates_are_read_and_checked),

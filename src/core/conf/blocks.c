@@ -36,7 +36,7 @@ static const struct qms_directive conf_rows[] = {
      .help = "Worker processes; auto: as many as there are processors."},
     {.name = "worker_generations", .contexts = QMS_CTX_MAIN, .type = QMS_D_NUMBER, .offset = C(worker_generations),
      .def = "4", .min = 1, .max = 16,
-     .help = "Generations of workers that may live at a time, those included that end what they have begun; another count of workers or another binary begins a new one."},
+     .help = "Generations of workers that may live at a time, those included that end what they have begun; a reload that running workers cannot follow, or another binary, begins a new one."},
     {.name = "seccomp", .contexts = QMS_CTX_MAIN, .type = QMS_D_FLAG, .offset = C(seccomp), .def = "on",
      .help = "Whether the kernel leaves workers only the system calls that serving needs; off is for debuggers."},
     {.name = "worker_shutdown_timeout", .contexts = QMS_CTX_MAIN, .type = QMS_D_TIME,

@@ -389,7 +389,8 @@ static qms_err adopt_one(void *arg, struct qms_listen *l, bool tcp)
             return QMS_OK;
         }
     }
-    qms_diag_error(a->diag, "\"listen %s\" is new or changed; restart the broker for that.",
+    qms_diag_error(a->diag,
+                   "\"listen %s\" is new or changed; reload the configuration for that first.",
                    l->text);
     return QMS_E_CONFIG;
 }
@@ -400,7 +401,8 @@ static qms_err adopt_sockets(const json_t *root, struct qms_conf *conf, struct q
     qms_err err = qms_sockets_each(conf, adopt_one, &a);
 
     if (err == QMS_OK && a.count != json_array_size(a.listens)) {
-        qms_diag_error(diag, "A \"listen\" was taken away; restart the broker for that.");
+        qms_diag_error(diag,
+                       "A \"listen\" was taken away; reload the configuration for that first.");
         err = QMS_E_CONFIG;
     }
     return err;

@@ -294,6 +294,7 @@ int qms_master_run(const char *file, const struct qms_conf_env *env, char *const
             qms_log(QMS_LOG_ERROR, "the broker cannot start: %s", diag.text);
         }
     }
+    qms_master_conf_settle(&m, false);
     if (m.conf != NULL) {
         qms_sockets_close(m.conf);
     }

@@ -222,6 +222,7 @@ void qms_master_generation_check(struct qms_master *m, qms_time now)
     }
     m->generation = m->coming;
     m->coming = 0;
+    qms_master_conf_settle(m, true);
     if (m->phase == QMS_MASTER_STARTING) {
         qms_master_on_first_ready(m);
     }
@@ -243,6 +244,7 @@ void qms_master_generation_give_up(struct qms_master *m, const char *why, qms_ti
             retire(m, &m->slots[i], QMS_ORDER_STOP, now);
         }
     }
+    qms_master_conf_settle(m, false);
     qms_master_note_error(m, why);
     qms_master_answer(m);
 }

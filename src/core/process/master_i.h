@@ -45,7 +45,12 @@ struct qms_master {
     uint32_t generation; /* the one that serves; 0: none */
     uint32_t coming;     /* the one that is being started; 0: none */
     uint32_t newest;     /* number given last */
-    bool steered;        /* the kernel brings packets to their slots */
+    uint32_t since;      /* the oldest one whose workers can follow `conf` */
+    /* What is in force until the coming generation serves, if that has another configuration
+     * than a running worker can follow; NULL: it has not. */
+    struct qms_conf *before;
+    uint32_t before_since;
+    bool steered; /* the kernel brings packets to their slots */
     enum qms_master_phase phase;
     int signals;              /* signalfd */
     int pid_fd;               /* -1: not yet taken */
@@ -91,6 +96,15 @@ qms_time qms_master_kill_retired(struct qms_master *m, qms_time now);
 size_t qms_master_generation_size(const struct qms_master *m, uint32_t generation);
 /** Has the kernel steer packets to the slots as they are now.  QMS_E_IO: it must and cannot. */
 QMS_MUST_CHECK qms_err qms_master_steer(struct qms_master *m, struct qms_diag *diag);
+
+/* master_reload.c */
+/** Begins a generation of workers with `conf`, which those that run cannot follow.  Their own
+ * stays in force until it serves, and beyond where it does not come to that.  Takes `conf` over
+ * in any case.  Errors as qms_master_generation_begin. */
+QMS_MUST_CHECK qms_err qms_master_replace_conf(struct qms_master *m, struct qms_conf *conf,
+                                               struct qms_diag *diag);
+/** The coming generation serves (or does not): the configuration before (after) it is over. */
+void qms_master_conf_settle(struct qms_master *m, bool serves);
 
 /* master_mesh.c */
 /** Makes what the next process of the slot shares with the others; `*payload` is its own.

@@ -38,15 +38,19 @@ static qms_err pack_file(const struct qms_conf *conf, int *fd, struct qms_diag *
     return QMS_OK;
 }
 
-/* A slot without a channel has no worker; its next one is forked with what is in force then. */
+/* A slot without a channel has no worker; its next one is forked with what is in force then.
+ * Workers of before m->since keep the configuration that they have. */
 static void send_all(struct qms_master *m, const struct qms_message *msg, const char *what)
 {
     for (size_t i = 0; i < m->slot_count; i++) {
-        qms_err err =
-            m->slots[i].channel >= 0 ? qms_channel_send(m->slots[i].channel, msg) : QMS_OK;
+        bool follows = msg->order != QMS_ORDER_RELOAD || m->slots[i].generation >= m->since;
+        qms_err err = QMS_OK;
+        if (m->slots[i].channel >= 0 && follows) {
+            err = qms_channel_send(m->slots[i].channel, msg);
+        }
         /* Nobody waits for those that are leaving; theirs may be an older binary. */
         m->slots[i].reloads = err == QMS_OK && m->slots[i].channel >= 0 &&
-                              !m->slots[i].retired &&
+                              !m->slots[i].retired && follows &&
                               (m->slots[i].reloads || msg->order == QMS_ORDER_RELOAD);
         if (err != QMS_OK) {
             qms_log(QMS_LOG_ERROR, "%s not handed to worker pid=%ld error=%s", what,
@@ -69,15 +73,22 @@ static void send_conf(struct qms_master *m, int pack_fd)
     send_all(m, &msg, "configuration");
 }
 
+/* All that workers find there. */
+static qms_err equip(struct qms_master *m, struct qms_conf *conf, struct qms_diag *diag)
+{
+    qms_err err = qms_logs_open(conf, diag);
+
+    err = err == QMS_OK ? qms_cert_provision(conf, m->env, qms_clock_wall(), diag) : err;
+    return err == QMS_OK ? qms_zones_give(conf, m->conf, diag) : err;
+}
+
 /* Takes `conf` over in any case. */
 static qms_err put_in_force(struct qms_master *m, struct qms_conf *conf, struct qms_diag *diag)
 {
     int fd = -1;
     qms_err err = qms_sockets_share(conf, m->conf, diag);
 
-    err = err == QMS_OK ? qms_logs_open(conf, diag) : err;
-    err = err == QMS_OK ? qms_cert_provision(conf, m->env, qms_clock_wall(), diag) : err;
-    err = err == QMS_OK ? qms_zones_give(conf, m->conf, diag) : err;
+    err = err == QMS_OK ? equip(m, conf, diag) : err;
     err = err == QMS_OK ? pack_file(conf, &fd, diag) : err;
     if (err != QMS_OK) {
         qms_conf_unref(conf);
@@ -89,6 +100,49 @@ static qms_err put_in_force(struct qms_master *m, struct qms_conf *conf, struct 
     send_conf(m, fd);
     close(fd);
     return QMS_OK;
+}
+
+qms_err qms_master_replace_conf(struct qms_master *m, struct qms_conf *conf,
+                                struct qms_diag *diag)
+{
+    qms_err err = qms_master_generation_room(m, diag);
+
+    /* The kernel numbers the sockets of an address as they are opened, so those of slots that
+     * are not going to read them are needed too; without its filter they would get packets. */
+    if (err == QMS_OK) {
+        err = qms_sockets_move(conf, m->conf, m->steered ? m->slot_count : 0, diag);
+    }
+    if (err != QMS_OK) {
+        qms_conf_unref(conf);
+        return err;
+    }
+    err = equip(m, conf, diag);
+    m->before = m->conf;
+    m->before_since = m->since;
+    m->conf = conf;
+    m->since = m->newest + 1;
+    err = err == QMS_OK ? qms_master_generation_begin(m, diag) : err;
+    if (err != QMS_OK) {
+        qms_master_conf_settle(m, false);
+    }
+    return err;
+}
+
+void qms_master_conf_settle(struct qms_master *m, bool serves)
+{
+    struct qms_conf *other = serves ? m->before : m->conf;
+
+    if (m->before == NULL) {
+        return;
+    }
+    if (!serves) {
+        m->conf = m->before;
+        m->since = m->before_since;
+    }
+    m->before = NULL;
+    qms_sockets_leave(other, m->conf);
+    qms_conf_unref(other);
+    m->certificates_at = qms_cert_next_at(m->conf);
 }
 
 void qms_master_answer(struct qms_master *m)
@@ -131,6 +185,24 @@ static void say_restart(void *arg, const char *directive)
             directive);
 }
 
+static void say_workers(void *arg, const char *directive)
+{
+    (void)arg;
+    qms_log(QMS_LOG_NOTICE, "new workers are started for a changed directive name=%s",
+            directive);
+}
+
+/* Whether workers that run can follow; `conf` gets no socket by being asked. */
+static bool needs_workers(struct qms_master *m, const struct qms_conf *conf)
+{
+    bool same = qms_sockets_same(conf, m->conf);
+
+    if (!same) {
+        say_workers(NULL, "listen");
+    }
+    return qms_conf_workers_each(m->conf, conf, say_workers, NULL) > 0 || !same;
+}
+
 /* Another count of workers, or none since WINCH: the next generation. */
 static void follow_count(struct qms_master *m)
 {
@@ -156,8 +228,10 @@ void qms_master_reload(struct qms_master *m)
     m->reload_number++;
     m->reload_due = true;
     m->reload_error[0] = '\0';
-    if (conf == NULL || put_in_force(m, conf, &diag) != QMS_OK) {
-        qms_log(QMS_LOG_ERROR, "configuration is wrong, the old one stays in force: %s",
+    if (conf == NULL || (needs_workers(m, conf) ? qms_master_replace_conf(m, conf, &diag)
+                                                : put_in_force(m, conf, &diag)) != QMS_OK) {
+        qms_diag_error(&diag, "%s", qms_strerror(QMS_E_NOMEM));
+        qms_log(QMS_LOG_ERROR, "configuration is not put in force, the old one stays: %s",
                 diag.text);
         qms_master_note_error(m, diag.text);
     } else {

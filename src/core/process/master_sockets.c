@@ -283,14 +283,16 @@ static qms_err count_one(void *arg, struct qms_listen *l, bool tcp)
 struct search {
     struct qms_listen *wanted;
     bool tcp, found;
+    bool loosely; /* whatever is spoken there */
 };
 
 static qms_err match_one(void *arg, struct qms_listen *l, bool tcp)
 {
     struct search *s = arg;
 
-    if (tcp == s->tcp && strcmp(l->text, s->wanted->text) == 0 && l->quic == s->wanted->quic &&
-        l->webtransport == s->wanted->webtransport) {
+    if (tcp == s->tcp && strcmp(l->text, s->wanted->text) == 0 &&
+        (s->loosely ||
+         (l->quic == s->wanted->quic && l->webtransport == s->wanted->webtransport))) {
         s->wanted->fd = l->fd;
         memcpy(s->wanted->fds, l->fds, sizeof(l->fds));
         s->found = true;
@@ -306,7 +308,7 @@ static qms_err share_one(void *arg, struct qms_listen *l, bool tcp)
     s->count--;
     (void)qms_sockets_each(s->from, match_one, &search);
     if (!search.found) {
-        qms_diag_error(s->diag, "\"listen %s\" is new or changed; restart the broker for that.",
+        qms_diag_error(s->diag, "\"listen %s\" is new or changed; only new workers can follow.",
                        l->text);
         return QMS_E_CONFIG;
     }
@@ -321,8 +323,97 @@ qms_err qms_sockets_share(struct qms_conf *to, struct qms_conf *from, struct qms
     qms_err err = qms_sockets_each(to, share_one, &s);
     if (err == QMS_OK && (s.count != 0 || to->server_count != from->server_count)) {
         qms_diag_error(diag,
-                       "A \"listen\" was taken away or moved; restart the broker for that.");
+                       "A \"listen\" was taken away or moved; only new workers can follow.");
         return QMS_E_CONFIG;
     }
     return err;
+}
+
+/* ---- other addresses than before ---- */
+
+static bool same_listens(const struct qms_listen *a, size_t a_count, const struct qms_listen *b,
+                         size_t b_count)
+{
+    bool same = a_count == b_count;
+
+    for (size_t i = 0; same && i < a_count; i++) {
+        same = strcmp(a[i].text, b[i].text) == 0 && a[i].quic == b[i].quic &&
+               a[i].webtransport == b[i].webtransport;
+    }
+    return same;
+}
+
+/* A worker knows its servers by their order. */
+bool qms_sockets_same(const struct qms_conf *a, const struct qms_conf *b)
+{
+    bool same = a->server_count == b->server_count &&
+                same_listens(a->http_listens, a->http_listen_count, b->http_listens,
+                             b->http_listen_count);
+
+    for (size_t i = 0; same && i < a->server_count; i++) {
+        same = same_listens(a->servers[i].listens, a->servers[i].listen_count,
+                            b->servers[i].listens, b->servers[i].listen_count);
+    }
+    return same;
+}
+
+static qms_err take_one(void *arg, struct qms_listen *l, bool tcp)
+{
+    struct sharing *s = arg;
+    struct search search = {.wanted = l, .tcp = tcp, .loosely = true};
+
+    (void)qms_sockets_each(s->from, match_one, &search);
+    return QMS_OK;
+}
+
+struct moving {
+    struct opening opening;
+    size_t slots;
+};
+
+static qms_err open_new(void *arg, struct qms_listen *l, bool tcp)
+{
+    struct moving *m = arg;
+    bool there = tcp ? l->fd >= 0 : false;
+    qms_err err = QMS_OK;
+
+    for (size_t i = 0; i < QMS_SLOTS_MAX && !tcp; i++) {
+        there = there || l->fds[i] >= 0;
+    }
+    if (!there) {
+        err = open_one(&m->opening, l, tcp);
+    }
+    for (size_t i = 0; !there && !tcp && err == QMS_OK && i < m->slots; i++) {
+        m->opening.slot = i;
+        err = open_slot(&m->opening, l, false);
+    }
+    return err;
+}
+
+qms_err qms_sockets_move(struct qms_conf *to, struct qms_conf *from, size_t slots,
+                         struct qms_diag *diag)
+{
+    struct sharing s = {.from = from, .diag = diag};
+    struct moving m = {.opening = {.diag = diag, .conf = to}, .slots = slots};
+
+    (void)qms_sockets_each(to, take_one, &s);
+    qms_err err = qms_sockets_each(to, open_new, &m);
+    if (err != QMS_OK) {
+        qms_sockets_leave(to, from);
+    }
+    return err;
+}
+
+static qms_err leave_one(void *arg, struct qms_listen *l, bool tcp)
+{
+    struct qms_listen same = *l;
+    struct search search = {.wanted = &same, .tcp = tcp, .loosely = true};
+
+    (void)qms_sockets_each(arg, match_one, &search);
+    return search.found ? QMS_OK : close_one(NULL, l, tcp);
+}
+
+void qms_sockets_leave(struct qms_conf *old, struct qms_conf *kept)
+{
+    (void)qms_sockets_each(old, leave_one, kept);
 }

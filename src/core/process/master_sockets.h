@@ -19,10 +19,20 @@ QMS_MUST_CHECK qms_err qms_sockets_open(struct qms_conf *conf, qms_time wait,
 QMS_MUST_CHECK qms_err qms_sockets_open_slot(struct qms_conf *conf, size_t slot,
                                              struct qms_diag *diag);
 void qms_sockets_close_slot(struct qms_conf *conf, size_t slot);
+/** Whether both listen at the same addresses in the same way, server by server. */
+bool qms_sockets_same(const struct qms_conf *a, const struct qms_conf *b);
 /** Gives the listens of `to` the sockets of `from`.  QMS_E_CONFIG: the two do not listen at the
- * same addresses in the same way; diag names the first difference. */
+ * same addresses in the same way; diag names the first difference.  Then qms_sockets_move can
+ * help, and workers that are started anew. */
 QMS_MUST_CHECK qms_err qms_sockets_share(struct qms_conf *to, struct qms_conf *from,
                                          struct qms_diag *diag);
+/** Gives the listens of `to` the sockets that `from` has for the same addresses, whatever is
+ * spoken there, and opens the others: TCP ones, and UDP ones for the first `slots` slots.
+ * QMS_E_IO: diag says which address and why; nothing new stays open. */
+QMS_MUST_CHECK qms_err qms_sockets_move(struct qms_conf *to, struct qms_conf *from,
+                                        size_t slots, struct qms_diag *diag);
+/** Closes the sockets of `old` whose addresses `kept` does not have. */
+void qms_sockets_leave(struct qms_conf *old, struct qms_conf *kept);
 void qms_sockets_close(struct qms_conf *conf);
 /** Calls `each` for every listen; stops at the first error. */
 qms_err qms_sockets_each(struct qms_conf *conf,

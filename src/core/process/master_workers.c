@@ -57,6 +57,9 @@ static void run_worker(struct qms_master *m, const struct qms_slot *own, int cha
                                      .peers = qms_master_living(m)};
 
     forget_master(m, own);
+    if (m->before != NULL) {
+        qms_sockets_leave(m->before, m->conf);
+    }
     qms_sockets_keep(m->conf, start.slot);
     qms_zones_keep(m->conf);
     memcpy(start.secret, m->secret, sizeof(start.secret));
@@ -80,7 +83,14 @@ static void start_worker(struct qms_master *m, struct qms_slot *slot, qms_time n
 {
     int ends[2], payload;
 
+    struct qms_diag diag = {0};
+
     slot->start_at = QMS_NEVER;
+    if (qms_sockets_open_slot(m->conf, (size_t)(slot - m->slots), &diag) != QMS_OK) {
+        qms_log(QMS_LOG_ERROR, "worker not started: %s", diag.text);
+        slot->start_at = now + QMS_SECOND;
+        return;
+    }
     if (qms_master_mesh_prepare(m, slot, &payload) != QMS_OK) {
         later(slot, "nothing to share with other workers", now);
         return;
