@@ -30,7 +30,8 @@ enum qmsp_event {
     QMSP_WRITABLE,
     QMSP_STOPPED, /* a: error */
     QMSP_ENDED,   /* a: error */
-    QMSP_FRAME    /* -, message */
+    QMSP_FRAME,   /* -, message */
+    QMSP_SKIPPED  /* a: messages */
 };
 
 extern void qmsp_event(int what, const void *handle, double a, double b, const void *text,

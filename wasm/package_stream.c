@@ -45,6 +45,12 @@ static void on_message(struct qms_stream *st, void *arg, struct qms_bytes messag
     qmsp_event(QMSP_FRAME, st, 0, 0, NULL, 0, message.data, message.len);
 }
 
+static void on_skipped(struct qms_stream *st, void *arg, uint64_t messages)
+{
+    (void)arg;
+    qmsp_event(QMSP_SKIPPED, st, (double)messages, 0, NULL, 0, NULL, 0);
+}
+
 const struct qms_stream_callbacks qmsp_stream_callbacks = {
     .size = sizeof(qmsp_stream_callbacks),
     .on_result = on_result,
@@ -53,6 +59,7 @@ const struct qms_stream_callbacks qmsp_stream_callbacks = {
     .on_stopped = on_stopped,
     .on_closed = on_closed,
     .on_message = on_message,
+    .on_skipped = on_skipped,
 };
 
 /* ---- header fields ---- */

@@ -105,6 +105,10 @@ everywhere('groups, topics and watches are joined, served and left', 'members', 
   if (got.left === undefined) throw new Error('a group that was left still answers');
 });
 
+everywhere('a subscriber that was too slow is told how many messages it missed', 'skipped', (got) => {
+  equal(got, {policy: 'invalid', early: true, sum: [0, 0]}, 'messages');
+});
+
 everywhere('datagrams arrive up to the largest', 'datagrams', (got, id) => {
   equal(got, {room: true, got: [`${id}-a`, 'agent', true], over: 'size_limit'}, 'datagrams');
 });

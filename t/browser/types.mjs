@@ -19,6 +19,7 @@ for await (const {agent: who, state} of agent.watch('a')) if (state === 'online'
 const members = agent.join('group:g', {weight: 2});
 await members.ready;
 for await (const s of members) s.setPriority({reverse: 3});
+for await (const s of agent.join('topic:t', {slowPolicy: 'drop'})) s.addEventListener('skipped', ({detail}) => detail.messages.toFixed());
 agent.addEventListener('reconnecting', ({detail}) => console.log(detail.error.by, detail.delay.toFixed()));
 const figures = await agent.stats();
 const rtt: number | undefined = figures['rtt_smoothed_us'];
@@ -29,6 +30,8 @@ try {
 }
 // @ts-expect-error a priority is a number
 agent.openStream('b', {priority: 'high'});
+// @ts-expect-error there is no such policy
+agent.join('topic:t', {slowPolicy: 'wait'});
 // @ts-expect-error there is no such kind
 agent.openStream({kind: 'agents', name: 'b'});
 // @ts-expect-error errors are made by the package only

@@ -10,6 +10,7 @@ const STREAMS_WAITING = 1024;
 const OTHERS_WAITING = 1024;
 const BUSY = 0x09;
 const PRESENCE = ['offline', 'online', 'snapshot'];
+const SLOW_POLICY = {block: 1, drop: 2, disconnect: 3};
 const THROTTLED = {1: 'streams', 2: 'bytes', 3: 'datagrams'};
 
 /** A group or topic joined, or a prefix watched: what arrives for it, as an async iterable. */
@@ -305,8 +306,10 @@ export class Agent extends EventTarget {
   // ---- groups, topics, presence ----
 
   /** Joins 'group:NAME' or 'topic:NAME'; iterate over the streams that arrive for it. */
-  join(target, {weight = -1, priority = -1, slowPolicy = -1} = {}) {
+  join(target, {weight = -1, priority = -1, slowPolicy} = {}) {
     const {kind, name} = targetOf(target);
+    const policy = slowPolicy === undefined ? -1 : SLOW_POLICY[slowPolicy];
+    if (!policy) throw invalid(`slowPolicy is one of ${Object.keys(SLOW_POLICY)}`);
     const core = this.#core;
     const key = `${kindName(kind)}:${name}`;
     const sub = new Subscription(() => {
@@ -314,7 +317,7 @@ export class Agent extends EventTarget {
       return core.ask((call) => core.lend((put) => core.wasm._qmsp_leave(this.#handle(), kind, put(name), call)));
     });
     sub.ready = core.ask((call) => core.lend((put) => core.wasm._qmsp_join(this.#handle(), kind, put(name),
-      weight, priority, slowPolicy, call))).then(() => {});
+      weight, priority, policy, call))).then(() => {});
     if (!this.#groups.has(key)) this.#groups.set(key, sub);
     sub.ready.catch((error) => {
       if (this.#groups.get(key) === sub) this.#groups.delete(key);

@@ -6,7 +6,7 @@ import {QuicmsError, invalid} from './errors.js';
 
 export const Event = Object.fromEntries(['READY', 'REFUSED', 'STREAM', 'DATAGRAM', 'THROTTLED', 'GOAWAY',
   'PONG', 'TOKEN', 'CLOSED', 'MESSAGE', 'RECONNECTING', 'PRESENCE', 'DONE', 'RESULT', 'READABLE',
-  'WRITABLE', 'STOPPED', 'ENDED', 'FRAME'].map((name, i) => [name, i]));
+  'WRITABLE', 'STOPPED', 'ENDED', 'FRAME', 'SKIPPED'].map((name, i) => [name, i]));
 export const Err = {OK: 0, AGAIN: 2, RESET: 19, WIRE: 256};
 const BUFFER = 65536;
 const encoder = new TextEncoder();

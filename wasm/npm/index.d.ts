@@ -101,11 +101,18 @@ export interface StreamPriority {
   readonly reverse: number;
 }
 
-/** Figures by name, such as bytes_written or blocked_priority_us; messages_skipped counts what the
- * broker left out of a framed stream to a topic because this subscriber was slow. */
+/** Figures by name, such as bytes_written or blocked_priority_us; messages_skipped is the sum of what
+ * a stream's `skipped` events told, those before anyone listened included. */
 export type Figures = Readonly<Record<string, number>>;
 
-export interface Stream {
+export interface StreamEventMap {
+  /** The broker left out so many messages of a framed stream to a topic, because this subscriber was
+   * slow.  Told when the stream goes on behind the gap; messages from before it may still wait to
+   * be read. */
+  skipped: CustomEvent<{ messages: number }>;
+}
+
+export interface Stream extends EventTarget {
   /** Undefined where only this side sends.  cancel(reason) tells the other side reason's code. */
   readonly readable: ReadableStream<Uint8Array>;
   /** Undefined where only the other side sends.  abort(reason) tells reason's code. */
@@ -140,6 +147,15 @@ export interface Stream {
   /** Ends the receiving direction. */
   stop(code?: number): void;
   stats(): Figures;
+
+  addEventListener<K extends keyof StreamEventMap>(type: K, listener: (event: StreamEventMap[K]) => void,
+    options?: boolean | AddEventListenerOptions): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions): void;
+  removeEventListener<K extends keyof StreamEventMap>(type: K, listener: (event: StreamEventMap[K]) => void,
+    options?: boolean | EventListenerOptions): void;
+  removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | EventListenerOptions): void;
 }
 
 export interface Datagram {
@@ -183,8 +199,10 @@ export interface JoinOptions {
   weight?: number;
   /** Members of a higher priority are asked first. */
   priority?: number;
-  /** What the broker does when this subscriber is too slow, by its number for it. */
-  slowPolicy?: number;
+  /** What the broker does when this subscriber of a topic is too slow: lets the publisher wait (where
+   * its configuration allows that), leaves out whole messages of framed streams (see the stream's
+   * `skipped` event) and resets others, or resets all.  Default: as the broker is configured. */
+  slowPolicy?: 'block' | 'drop' | 'disconnect';
 }
 
 export interface CloseInfo {

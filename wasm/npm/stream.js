@@ -15,7 +15,7 @@ function deferred() {
   return d;
 }
 
-export class Stream {
+export class Stream extends EventTarget {
   #core;
   #st;
   #opener;
@@ -37,6 +37,7 @@ export class Stream {
   #readError; // its receiving direction
 
   constructor(core, handle, {opener, noResult = false}) {
+    super();
     this.#core = core;
     this.#st = handle;
     this.#opener = opener;
@@ -261,6 +262,7 @@ export class Stream {
       case Event.WRITABLE: this.#wakeWrite?.(); break;
       case Event.STOPPED: this.#stopped(this.#core.error(err)); break;
       case Event.FRAME: this.#onFrame(bytes); break;
+      case Event.SKIPPED: this.dispatchEvent(new CustomEvent('skipped', {detail: {messages: err}})); break;
       case Event.ENDED: this.#onEnded(err); break;
       default:
     }

@@ -231,6 +231,34 @@ export const members = (at) => withPair(at, async (a, b) => {
   return found;
 });
 
+/** A subscriber that does not read while another one does: what it is told of the messages that it
+ * misses. */
+export const skipped = (at) => withPair(at, async (a, b) => {
+  const topic = a.join(`topic:${at.id}`, {slowPolicy: 'drop'});
+  const other = b.join(`topic:${at.id}`, {slowPolicy: 'drop'});
+  await Promise.all([topic.ready, other.ready]);
+  next(other).then((s) => s.readable.pipeTo(new WritableStream())).catch(() => {});
+  const found = {policy: (await errorOf(Promise.resolve().then(() => a.join('topic:x', {slowPolicy: 'never'})))).name};
+  const publisher = b.openStream(`topic:${at.id}`, {framed: true});
+  const writer = publisher.writable.getWriter();
+  await writer.write(noise(16_000, 1));
+  const stream = await next(topic);
+  let told = 0;
+  stream.addEventListener('skipped', ({detail}) => { told += detail.messages; });
+  const count = 600; // 9.6 MB
+  for (let i = 1; i < count; i++) await writer.write(noise(16_000, 1));
+  const ended = writer.close();
+  let got = 0;
+  for await (const message of stream.readable) {
+    got += message.length === 16_000;
+    found.early ??= told > 0 || undefined; // while there is more to come
+  }
+  await ended;
+  await stream.closed;
+  found.sum = [got + told - count, stream.stats().messages_skipped - told];
+  return found;
+});
+
 /** A view of the client's memory is what the browser gets, and meanwhile that memory grows. */
 export const views = (at) => withPair(at, async (a, b) => {
   const before = await heapSize();
