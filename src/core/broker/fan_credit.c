@@ -89,6 +89,7 @@ bool qms_sub_takes(struct qms_sub *sub, uint64_t length)
     if (sub->on_slow != QMS_ON_SLOW_DROP || qms_sub_lag(sub) <= sub->max_lag) {
         extra = extra < LONG_MESSAGES * sub->max_lag ? extra : LONG_MESSAGES * sub->max_lag;
         sub->bound = sub->max_lag + extra;
+        sub->fair = sub->out + extra;
         return true;
     }
     return false;
@@ -100,7 +101,9 @@ bool qms_sub_too_slow(const struct qms_sub *sub)
     case QMS_ON_SLOW_DISCONNECT:
         return qms_sub_lag(sub) > sub->max_lag;
     case QMS_ON_SLOW_DROP:
-        return qms_sub_lag(sub) > sub->bound;
+        /* The front is where the fastest is believed to be; what it falls by between two turns
+         * is no reason to cut a message that was taken. */
+        return qms_sub_lag(sub) > sub->bound && sub->out > sub->fair;
     default:
         return false;
     }

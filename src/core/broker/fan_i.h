@@ -39,6 +39,7 @@ struct qms_sub {
     size_t given_off, given_len; /* of the range under way, not handed over yet */
     uint64_t out;                /* bytes given and not acknowledged */
     uint64_t bound;              /* how far behind it may fall within this message */
+    uint64_t fair;               /* `out` that the message alone can bring about */
     uint64_t skipped;            /* messages left out and not told yet */
     qms_time moved_at;           /* when it acknowledged something, or began to wait */
     uint64_t on_slow;            /* enum qms_on_slow */
