@@ -249,6 +249,7 @@ static int with_conf(const struct arguments *a, const struct qms_conf_env *env)
         document(env, conf);
     } else if (conf != NULL && a->action == TEST &&
                (qms_privileges_check(conf, &diag) != QMS_OK ||
+                qms_error_log_check(conf, &diag) != QMS_OK ||
                 qms_logs_open(conf, &diag) != QMS_OK)) {
         status = 1;
     } else if (conf != NULL && !(a->quiet && a->action == TEST)) {

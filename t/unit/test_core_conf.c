@@ -125,14 +125,15 @@ static void roots_have_slots_in_an_order_of_their_own(void **state)
 static void authenticators_are_named_with_or_without_their_prefix(void **state)
 {
     struct conf_fixture *f = *state;
-    conf_is(f, "quic { server { listen 1 quic; tls self-signed; auth any fake auth_fake; }\n"
+    conf_is(f, "quic { server { listen 1 quic; tls self-signed; auth any auth_fake; }\n"
                "server { listen 2 quic; tls self-signed; auth all fake; }\n"
                "server { listen 3 quic; tls self-signed; auth fake; } }");
     const struct qms_server_conf *s = f->conf->servers;
 
     assert_int_equal(s[0].auth_mode, QMS_AUTH_MODE_ANY);
-    assert_int_equal(s[0].auth_count, 2);
-    assert_string_equal(s[0].auth[1]->name, "auth_fake");
+    assert_int_equal(s[0].auth_count, 1);
+    assert_string_equal(s[0].auth[0]->name, "auth_fake");
+    assert_ptr_equal(s[1].auth[0], s[0].auth[0]);
     assert_int_equal(s[1].auth_mode, QMS_AUTH_MODE_ALL);
     assert_int_equal(s[2].auth_mode, QMS_AUTH_MODE_ANY);
     assert_int_equal(s[2].auth_count, 1);

@@ -76,7 +76,8 @@ static void wrong_numbers_of_arguments_are_counted(void **state)
 {
     struct conf_fixture *f = *state;
     conf_fails(f, "pid;", AT(1, "Directive \"pid\" takes 1 argument, not 0."));
-    conf_fails(f, "user a b c;", AT(1, "Directive \"user\" takes 1 to 2 arguments, not 3."));
+    conf_fails(f, "user a b c;",
+               AT(1, "Directive \"user\" takes 1 to 2 arguments, not 3: name [group]."));
     conf_fails(f, "quic { tls { } }", AT(1, "Block \"tls\" takes name, not 0 arguments."));
     conf_fails(f, "quic x { }", AT(1, "Block \"quic\" takes no argument, not 1 arguments."));
     conf_fails(f, "include;", AT(1, "Directive \"include\" takes 1 argument, not 0."));
@@ -91,6 +92,45 @@ static void blocks_and_directives_are_not_mistaken(void **state)
     conf_fails(f, "quic { server { " SERVER_HEAD "location /x { fake_note a; } } }",
                AT(1, "Directive \"fake_note\" is not allowed in the location block; it belongs "
                      "in quic, server or route."));
+}
+
+/* Slips that would be files of an odd name, or that the last word would silently win. */
+static void logs_are_files_only_where_a_path_is_meant(void **state)
+{
+    struct conf_fixture *f = *state;
+    conf_fails(f, "error_log \"\";",
+               AT(1, "A log needs a path, stderr, or syslog:server=HOST."));
+    conf_fails(f, "error_log off;",
+               AT(1, "\"off\" would be a file of that name, which is written \"./off\"; other "
+                     "than a path a log takes stderr or syslog:server=HOST."));
+    conf_fails(f, "error_log stdrr;",
+               AT(1, "\"stdrr\" would be a file of that name, which is written \"./stdrr\"; "
+                     "other than a path a log takes stderr or syslog:server=HOST."));
+    conf_fails(f, "error_log sislog:server=127.0.0.1;",
+               AT(1, "\"sislog:server=127.0.0.1\" is no path; a syslog server is written "
+                     "syslog:server=HOST."));
+    conf_is(f, "error_log ./off;" QUIC(""));
+    conf_is(f, "error_log logs/a:server=b;" QUIC(""));
+}
+
+static void parts_of_a_syslog_server_are_told_apart(void **state)
+{
+    struct conf_fixture *f = *state;
+    conf_fails(f, "error_log syslog:serve=127.0.0.1;",
+               AT(1, "Unknown part \"serve=127.0.0.1\" of a syslog server; it has server=, "
+                     "facility=, tag= and nohostname. Did you mean \"server=\"?"));
+    conf_fails(f, "error_log syslog:server;",
+               AT(1, "Unknown part \"server\" of a syslog server; it has server=, facility=, "
+                     "tag= and nohostname. Did you mean \"server=\"?"));
+    conf_fails(f, "error_log syslog:server=127.0.0.1,facility=deamon;",
+               AT(1, "\"deamon\" is not valid for the facility of a syslog server; it takes a "
+                     "facility such as daemon or local0 to local7. Did you mean \"daemon\"?"));
+    conf_fails(f, "error_log syslog:server=127.0.0.1,tag=a,tag=b;",
+               AT(1, "\"tag=\" is there already in this syslog server."));
+    conf_fails(f, "error_log syslog:server=[::1;",
+               AT(1, "\"[::1\" is not valid for the server of a syslog server; it takes "
+                     "HOST[:PORT] or unix:PATH."));
+    conf_is(f, "error_log syslog:server=[::1],tag=a,facility=local0,nohostname;" QUIC(""));
 }
 
 static void values_out_of_range_are_told_the_range(void **state)
@@ -136,6 +176,19 @@ static void values_of_the_wrong_form_are_told_the_right_one(void **state)
     conf_fails(f, "error_log x loud;",
                AT(1, "\"loud\" is not valid for \"error_log\"; it takes the "
                      "level error, warn, notice, info or debug."));
+    conf_fails(f, "error_log x INFOO;",
+               AT(1,
+                  "\"INFOO\" is not valid for \"error_log\"; it takes the level error, warn, "
+                  "notice, info or debug. Did you mean \"info\"?"));
+    conf_fails(f, "quic { server { listen 1 quic; auth any fake auth_fake; } }",
+               AT(1, "\"auth\" names the authenticator \"auth_fake\" twice."));
+    conf_fails(f, "quic { server { listen 1 quic; auth off fake; } }",
+               AT(1, "\"auth off\" takes nothing more."));
+    conf_fails(f, "quic { server { listen 1 quic; auth_backoff off max=3s; } }",
+               AT(1, "\"auth_backoff off\" takes nothing more."));
+    conf_fails(f, "quic { server { listen 1 quic; auth_backoff 5 max=3x; } }",
+               AT(1, "\"3x\" is not valid for \"auth_backoff max=\"; it takes a time: a number "
+                     "with ms, s, m, h or d."));
     conf_fails(f, "error_log syslog:server=127.0.0.1,severity=info;",
                AT(1, "The lines of \"error_log\" have the severity of their level, so no "
                      "severity= can be written."));
@@ -342,6 +395,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         QMS_CONF_TEST(misspelt_names_get_the_nearest_known_one),
+        QMS_CONF_TEST(logs_are_files_only_where_a_path_is_meant),
+        QMS_CONF_TEST(parts_of_a_syslog_server_are_told_apart),
         QMS_CONF_TEST(misplaced_names_are_told_where_they_belong),
         QMS_CONF_TEST(doubles_are_told_with_the_first_place),
         QMS_CONF_TEST(wrong_numbers_of_arguments_are_counted),

@@ -119,6 +119,7 @@ struct qms_conf {
     struct qms_place user_place; /* of the directive; no file: it is not there */
     const char *pid_file, *error_log, *state_dir; /* absolute; error_log may be "stderr" */
     const struct qms_syslog *error_syslog; /* NULL: error_log is none; core/conf/syslog.h */
+    struct qms_place error_log_at;         /* of the directive; file NULL: not written */
     enum qms_log_level log_level;
     uint64_t daemon;
     uint64_t seccomp;

@@ -9,6 +9,7 @@
 #include "base/near.h"
 #include "core/conf/diag.h"
 #include "core/conf/files.h"
+#include "core/conf/logs.h"
 #include "core/conf/syslog.h"
 #include "core/conf/table.h"
 #include "core/conf/value.h"
@@ -72,6 +73,10 @@ qms_err qms_conf_set_error_log(void *object, const struct qms_directive *d, int 
         return not_valid(d, level, "the level error, warn, notice, info or debug", diag);
     }
     conf->log_level = (enum qms_log_level)i;
+    conf->error_log_at = qms_diag_place(diag);
+    if (qms_log_target_check(argv[0], diag) != QMS_OK) {
+        return QMS_E_CONFIG;
+    }
     if (qms_syslog_is(argv[0])) {
         conf->error_log = argv[0];
         return qms_syslog_parse(conf->arena, argv[0], true, &conf->error_syslog, diag);
@@ -136,18 +141,26 @@ qms_err qms_conf_set_route_buffer(void *object, const struct qms_directive *d, i
     return QMS_OK;
 }
 
+static qms_err off_alone(const struct qms_directive *d, struct qms_diag *diag)
+{
+    qms_diag_error(diag, "\"%s off\" takes nothing more.", d->name);
+    return QMS_E_CONFIG;
+}
+
 qms_err qms_conf_set_auth_backoff(void *object, const struct qms_directive *d, int argc,
                                   const char *const *argv, struct qms_diag *diag)
 {
     struct qms_server_conf *server = object;
-    const struct qms_directive longest = {
-        .name = d->name, .type = QMS_D_TIME, .min = QMS_SECOND, .max = 3600 * QMS_SECOND};
+    const struct qms_directive longest = {.name = "auth_backoff max=",
+                                          .type = QMS_D_TIME,
+                                          .min = QMS_SECOND,
+                                          .max = 3600 * QMS_SECOND};
     struct qms_backoff_rule rule = {.max_for = 300 * QMS_SECOND};
     qms_err err = QMS_OK;
 
-    if (strcmp(argv[0], "off") == 0 && argc == 1) {
+    if (strcmp(argv[0], "off") == 0) {
         server->backoff = rule;
-        return QMS_OK;
+        return argc == 1 ? QMS_OK : off_alone(d, diag);
     }
     if (argc > 1 && strncmp(argv[1], "max=", 4) != 0) {
         return not_valid(d, argv[1], "off, or a number of failures and then max=TIME", diag);
@@ -332,9 +345,9 @@ qms_err qms_conf_set_auth(void *object, const struct qms_directive *d, int argc,
     bool any = strcmp(argv[0], "any") == 0, all = strcmp(argv[0], "all") == 0;
     int first = any || all ? 1 : 0;
 
-    if (strcmp(argv[0], "off") == 0 && argc == 1) {
+    if (strcmp(argv[0], "off") == 0) {
         server->auth_mode = QMS_AUTH_MODE_OFF;
-        return QMS_OK;
+        return argc == 1 ? QMS_OK : off_alone(d, diag);
     }
     if (first == argc) {
         return not_valid(d, argv[0], "off, or any or all and then names of authenticators",
@@ -349,6 +362,13 @@ qms_err qms_conf_set_auth(void *object, const struct qms_directive *d, int argc,
         list[i - first] = authenticator(conf, argv[i]);
         if (list[i - first] == NULL) {
             return unknown_auth(conf, argv[i], i == 0, diag);
+        }
+        for (int k = first; k < i; k++) {
+            if (list[k - first] == list[i - first]) {
+                qms_diag_error(diag, "\"%s\" names the authenticator \"%s\" twice.", d->name,
+                               argv[i]);
+                return QMS_E_CONFIG;
+            }
         }
     }
     server->auth_mode = all ? QMS_AUTH_MODE_ALL : QMS_AUTH_MODE_ANY;

@@ -10,12 +10,21 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/near.h"
 #include "core/conf/arena.h"
 #include "core/conf/diag.h"
 #include "core/conf/files.h"
 #include "core/conf/syslog.h"
 
 /* ---- declaring ---- */
+
+static bool one_of(const char *word, const char *const *words)
+{
+    while (*words != NULL && strcmp(*words, word) != 0) {
+        words++;
+    }
+    return *words != NULL;
+}
 
 static struct qms_log_file *find(const struct qms_conf *conf, const char *target)
 {
@@ -74,12 +83,42 @@ static qms_err check(const struct qms_conf *conf, const char *target, size_t buf
     return diag->failed ? QMS_E_CONFIG : QMS_OK;
 }
 
+qms_err qms_log_target_check(const char *target, struct qms_diag *diag)
+{
+    static const char *const words[] = {"stderr", "stdout", "syslog", "off", NULL};
+    size_t len = strcspn(target, ":/");
+    bool like_server = target[len] == ':' && strstr(target, "server=") != NULL;
+    char hint[QMS_NEAR_HINT_MAX];
+
+    if (strcmp(target, "stderr") == 0 || qms_syslog_is(target)) {
+        return QMS_OK;
+    }
+    (void)qms_near_hint(target, words, hint, sizeof(hint));
+    if (target[0] == '\0') {
+        qms_diag_error(diag, "A log needs a path, stderr, or syslog:server=HOST.");
+    } else if (like_server) {
+        qms_diag_error(
+            diag, "\"%s\" is no path; a syslog server is written syslog:server=HOST.", target);
+    } else if (hint[0] != '\0' || one_of(target, words)) {
+        qms_diag_error(diag,
+                       "\"%s\" would be a file of that name, which is written \"./%s\"; other "
+                       "than a path a log takes stderr or syslog:server=HOST.",
+                       target, target);
+    } else {
+        return QMS_OK;
+    }
+    return QMS_E_CONFIG;
+}
+
 qms_err qms_conf_open_log(struct qms_diag *diag, const char *target, size_t buffer,
                           qms_time flush_for, struct qms_log_file **out)
 {
     struct qms_conf *conf = diag->conf;
     const struct qms_syslog *syslog = NULL;
 
+    if (qms_log_target_check(target, diag) != QMS_OK) {
+        return QMS_E_CONFIG;
+    }
     if (!qms_syslog_is(target) && strcmp(target, "stderr") != 0) {
         target = qms_conf_path(conf->arena, conf->prefix, target);
         if (target == NULL) {
@@ -203,6 +242,22 @@ qms_err qms_error_log_open(const struct qms_conf *conf)
         return QMS_E_IO;
     }
     sink_to(conf, fd);
+    return QMS_OK;
+}
+
+qms_err qms_error_log_check(const struct qms_conf *conf, struct qms_diag *diag)
+{
+    const struct qms_log_file log = {.target = conf->error_log, .syslog = conf->error_syslog};
+    int fd = open_target(&log);
+
+    if (fd < 0) {
+        qms_diag_at(diag, conf->error_log_at.file, conf->error_log_at.line);
+        qms_diag_error(diag, "Cannot open the log \"%s\": %s.", conf->error_log,
+                       strerror(errno));
+        qms_diag_at(diag, NULL, 0);
+        return QMS_E_IO;
+    }
+    close(fd);
     return QMS_OK;
 }
 

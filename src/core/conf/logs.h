@@ -19,9 +19,16 @@
 
 struct qms_syslog; /* core/conf/syslog.h */
 
+/** Whether a target as written can be meant: a word that is almost "stderr" or "syslog:" would
+ * be a file of that name.  QMS_E_CONFIG: diag says so. */
+QMS_MUST_CHECK qms_err qms_log_target_check(const char *target, struct qms_diag *diag);
+
 /** In the master: opens the error log as the sink of base/log.h, also anew.  QMS_E_IO (errno):
  * the old sink stays. */
 QMS_MUST_CHECK qms_err qms_error_log_open(const struct qms_conf *conf);
+/** Whether it can be opened; a file is there afterwards.  QMS_E_IO: diag says which and why, at
+ * its line. */
+QMS_MUST_CHECK qms_err qms_error_log_check(const struct qms_conf *conf, struct qms_diag *diag);
 /** In a worker: the same log by a descriptor, which it takes over.  False, and it is untouched:
  * the master means a syslog server that this configuration does not know; `fingerprint` as for
  * qms_logs_take. */

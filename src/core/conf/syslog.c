@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/near.h"
 #include "core/conf/diag.h"
 
 #define PREFIX      "syslog:"
@@ -118,7 +119,7 @@ static qms_err set_server(struct qms_syslog *s, const char *value, struct qms_di
     }
     (void)snprintf(host, sizeof(host), "%s", value);
     unsigned port = split_port(host);
-    if (port == 0 || host[0] == '\0') {
+    if (port == 0 || host[0] == '\0' || strpbrk(host, "[]") != NULL) {
         return wrong(diag, "server", value, "HOST[:PORT] or unix:PATH");
     }
     qms_err err = qms_conf_resolve(diag, host, address, sizeof(address));
@@ -128,13 +129,17 @@ static qms_err set_server(struct qms_syslog *s, const char *value, struct qms_di
 static qms_err set_word(const char *const *words, const char *what, const char *expected,
                         const char *value, unsigned *out, struct qms_diag *diag)
 {
+    char hint[QMS_NEAR_HINT_MAX];
+
     for (unsigned i = 0; words[i] != NULL; i++) {
         if (strcmp(words[i], value) == 0) {
             *out = i;
             return QMS_OK;
         }
     }
-    return wrong(diag, what, value, expected);
+    qms_diag_error(diag, "\"%s\" is not valid for the %s of a syslog server; it takes %s.%s",
+                   value, what, expected, qms_near_hint(value, words, hint, sizeof(hint)));
+    return QMS_E_CONFIG;
 }
 
 static qms_err set_tag(struct qms_syslog *s, const char *value, struct qms_diag *diag)
@@ -149,43 +154,73 @@ static qms_err set_tag(struct qms_syslog *s, const char *value, struct qms_diag 
     return QMS_OK;
 }
 
-static qms_err set(struct qms_syslog *s, char *word, struct qms_diag *diag)
-{
-    char *value = strchr(word, '=');
+enum part { SERVER, FACILITY, TAG, NOHOSTNAME, SEVERITY, PARTS };
+static const char *const part_words[] = {
+    "server=", "facility=", "tag=", "nohostname", "severity=", NULL};
+/* Of the error log, whose lines have the severity of their level. */
+static const char *const leveled_words[] = {"server=", "facility=", "tag=", "nohostname", NULL};
 
-    if (strcmp(word, "nohostname") == 0) {
+static qms_err unknown_part(const struct qms_syslog *s, const char *word, struct qms_diag *diag)
+{
+    char hint[QMS_NEAR_HINT_MAX];
+
+    qms_diag_error(
+        diag,
+        "Unknown part \"%s\" of a syslog server; it has server=, facility=, %stag= and "
+        "nohostname.%s",
+        word, s->leveled ? "" : "severity=, ",
+        qms_near_hint(word, s->leveled ? leveled_words : part_words, hint, sizeof(hint)));
+    return QMS_E_CONFIG;
+}
+
+static qms_err set_part(struct qms_syslog *s, unsigned part, const char *value,
+                        struct qms_diag *diag)
+{
+    switch (part) {
+    case SERVER:
+        return set_server(s, value, diag);
+    case FACILITY:
+        return set_word(facilities, "facility", "a facility such as daemon or local0 to local7",
+                        value, &s->facility, diag);
+    case TAG:
+        return set_tag(s, value, diag);
+    case NOHOSTNAME:
         s->host[0] = '\0';
         return QMS_OK;
+    default:
+        break;
     }
-    if (value != NULL) {
-        *value++ = '\0';
-        if (strcmp(word, "server") == 0) {
-            return set_server(s, value, diag);
-        }
-        if (strcmp(word, "facility") == 0) {
-            return set_word(facilities, word, "a facility such as daemon or local0 to local7",
-                            value, &s->facility, diag);
-        }
-        if (strcmp(word, "severity") == 0 && s->leveled) {
-            qms_diag_error(diag,
-                           "The lines of \"error_log\" have the severity of their level, so "
-                           "no severity= can be written.");
-            return QMS_E_CONFIG;
-        }
-        if (strcmp(word, "severity") == 0) {
-            return set_word(severities, word,
-                            "emerg, alert, crit, error, warn, notice, info or debug", value,
-                            &s->severity, diag);
-        }
-        if (strcmp(word, "tag") == 0) {
-            return set_tag(s, value, diag);
-        }
+    if (s->leveled) {
+        qms_diag_error(diag, "The lines of \"error_log\" have the severity of their level, so "
+                             "no severity= can be written.");
+        return QMS_E_CONFIG;
     }
-    qms_diag_error(diag,
-                   "Unknown part \"%s\" of a syslog server; it has server=, facility=, "
-                   "severity=, tag= and nohostname.",
-                   word);
-    return QMS_E_CONFIG;
+    return set_word(severities, "severity",
+                    "emerg, alert, crit, error, warn, notice, info or debug", value,
+                    &s->severity, diag);
+}
+
+/* `seen`: a bit for each part that was there. */
+static qms_err set(struct qms_syslog *s, const char *word, unsigned *seen,
+                   struct qms_diag *diag)
+{
+    unsigned part = 0;
+    size_t len = strcspn(word, "=") + (strchr(word, '=') != NULL);
+
+    while (part < PARTS &&
+           (strlen(part_words[part]) != len || strncmp(part_words[part], word, len) != 0)) {
+        part++;
+    }
+    if (part == PARTS) {
+        return unknown_part(s, word, diag);
+    }
+    if ((*seen >> part & 1) != 0) {
+        qms_diag_error(diag, "\"%s\" is there already in this syslog server.",
+                       part_words[part]);
+        return QMS_E_CONFIG;
+    }
+    *seen |= 1u << part;
+    return set_part(s, part, word + len, diag);
 }
 
 qms_err qms_syslog_parse(struct qms_arena *arena, const char *target, bool leveled,
@@ -195,6 +230,7 @@ qms_err qms_syslog_parse(struct qms_arena *arena, const char *target, bool level
     char *words =
         qms_arena_strndup(arena, target + strlen(PREFIX), strlen(target + strlen(PREFIX)));
     char *save = NULL;
+    unsigned seen = 0;
     qms_err err = QMS_OK;
 
     if (s == NULL || words == NULL) {
@@ -210,7 +246,7 @@ qms_err qms_syslog_parse(struct qms_arena *arena, const char *target, bool level
     s->host[HOST_MAX] = '\0';
     for (char *w = strtok_r(words, ",", &save); err == QMS_OK && w != NULL;
          w = strtok_r(NULL, ",", &save)) {
-        err = set(s, w, diag);
+        err = set(s, w, &seen, diag);
     }
     if (err == QMS_OK && s->to_len == 0) {
         qms_diag_error(diag, "A syslog server needs server=HOST[:PORT] or server=unix:PATH.");

@@ -254,6 +254,8 @@ static qms_err check_count(const struct qms_directive *d, int argc, struct qms_d
 {
     bool custom = d->type == QMS_D_CUSTOM && (d->args_min != 0 || d->args_max != 0);
     unsigned min = custom ? d->args_min : 1, max = custom ? d->args_max : 1;
+    const char *syntax = d->syntax != NULL ? d->syntax : "",
+               *colon = syntax[0] != 0 ? ": " : "";
 
     if (max < min) {
         max = min;
@@ -262,11 +264,11 @@ static qms_err check_count(const struct qms_directive *d, int argc, struct qms_d
         return QMS_OK;
     }
     if (min == max) {
-        qms_diag_error(diag, "Directive \"%s\" takes %u argument%s, not %d.", d->name, min,
-                       min == 1 ? "" : "s", argc);
+        qms_diag_error(diag, "Directive \"%s\" takes %u argument%s, not %d%s%s.", d->name, min,
+                       min == 1 ? "" : "s", argc, colon, syntax);
     } else {
-        qms_diag_error(diag, "Directive \"%s\" takes %u to %u arguments, not %d.", d->name, min,
-                       max, argc);
+        qms_diag_error(diag, "Directive \"%s\" takes %u to %u arguments, not %d%s%s.", d->name,
+                       min, max, argc, colon, syntax);
     }
     return QMS_E_CONFIG;
 }

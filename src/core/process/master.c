@@ -176,12 +176,13 @@ qms_err qms_master_catch_signals(struct qms_master *m, struct qms_diag *diag)
 
 static qms_err open_log(const struct qms_conf *conf, struct qms_diag *diag)
 {
-    if (qms_error_log_open(conf) != QMS_OK) {
+    qms_err err = qms_error_log_check(conf, diag);
+
+    if (err == QMS_OK && (err = qms_error_log_open(conf)) != QMS_OK) {
         qms_diag_error(diag, "Cannot open the log \"%s\": %s.", conf->error_log,
                        strerror(errno));
-        return QMS_E_IO;
     }
-    return QMS_OK;
+    return err;
 }
 
 qms_err qms_master_open_logs(struct qms_conf *conf, struct qms_diag *diag)

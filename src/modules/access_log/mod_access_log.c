@@ -131,6 +131,11 @@ static qms_err set_format(void *conf, const struct qms_directive *d, int argc,
             return QMS_E_CONFIG;
         }
     }
+    if (argv[0][0] == '\0' || strchr(argv[0], '=') != NULL) {
+        qms_diag_error(diag, "\"%s\" is no name for a format; it takes one without \"=\".",
+                       argv[0]);
+        return QMS_E_CONFIG;
+    }
     if (find_format(c, argv[0]) != NULL) {
         qms_diag_error(diag, "The format \"%s\" is there already.", argv[0]);
         return QMS_E_CONFIG;
@@ -145,7 +150,7 @@ struct options {
     const char *format;
     uint64_t buffer, flush;
     double sample;
-    bool buffered, flushed;
+    bool buffered, flushed, sampled;
 };
 
 static qms_err read_sample(const char *text, double *out, struct qms_diag *diag)
@@ -165,11 +170,22 @@ static qms_err read_sample(const char *text, double *out, struct qms_diag *diag)
     return QMS_OK;
 }
 
+static bool first_time(bool *seen, const char *what, struct qms_diag *diag)
+{
+    if (*seen) {
+        qms_diag_error(diag, "\"%s\" is there already in this \"access_log\".", what);
+        return false;
+    }
+    *seen = true;
+    return true;
+}
+
 static qms_err read_option(const struct qms_directive *d, const char *word, struct options *o,
                            struct qms_diag *diag)
 {
     static const char *const words[] = {"buffer=", "flush=", "sample=", NULL};
     const char *value = strchr(word, '=');
+    struct qms_directive part = *d;
     char hint[QMS_NEAR_HINT_MAX];
 
     if (value == NULL && o->format == NULL) {
@@ -177,15 +193,21 @@ static qms_err read_option(const struct qms_directive *d, const char *word, stru
         return QMS_OK;
     }
     if (strncmp(word, "buffer=", 7) == 0) {
-        o->buffered = true;
-        return qms_conf_value(diag, d, QMS_D_SIZE, word + 7, &o->buffer);
+        part.name = "access_log buffer=";
+        return first_time(&o->buffered, "buffer=", diag)
+                   ? qms_conf_value(diag, &part, QMS_D_SIZE, word + 7, &o->buffer)
+                   : QMS_E_CONFIG;
     }
     if (strncmp(word, "flush=", 6) == 0) {
-        o->flushed = true;
-        return qms_conf_value(diag, d, QMS_D_TIME, word + 6, &o->flush);
+        part.name = "access_log flush=";
+        return first_time(&o->flushed, "flush=", diag)
+                   ? qms_conf_value(diag, &part, QMS_D_TIME, word + 6, &o->flush)
+                   : QMS_E_CONFIG;
     }
     if (strncmp(word, "sample=", 7) == 0) {
-        return read_sample(word + 7, &o->sample, diag);
+        return first_time(&o->sampled, "sample=", diag)
+                   ? read_sample(word + 7, &o->sample, diag)
+                   : QMS_E_CONFIG;
     }
     qms_diag_error(diag,
                    "Unknown option \"%s\" of \"%s\"; it has buffer=, flush= and sample=.%s",
@@ -239,6 +261,20 @@ static qms_err set_off(struct conf *c, int argc, struct qms_diag *diag)
     return QMS_OK;
 }
 
+/* The same line twice in one file is a slip. */
+static qms_err new_to(const struct conf *c, const struct log *log, struct qms_diag *diag)
+{
+    for (const struct log *l = c->logs; l != NULL; l = l->next) {
+        if (l->file == log->file && strcmp(l->format_name, log->format_name) == 0) {
+            qms_diag_error(diag,
+                           "This block has that log with the format \"%s\" already, at %s:%u.",
+                           l->format_name, l->place.file, l->place.line);
+            return QMS_E_CONFIG;
+        }
+    }
+    return QMS_OK;
+}
+
 static qms_err set_log(void *conf, const struct qms_directive *d, int argc,
                        const char *const *argv, struct qms_diag *diag)
 {
@@ -262,12 +298,16 @@ static qms_err set_log(void *conf, const struct qms_directive *d, int argc,
     log->format_name = o.format != NULL ? o.format : built_in[0].name;
     log->place = qms_diag_place(diag);
     log->share = (uint64_t)(o.sample * 4294967296.0);
+    err = qms_conf_open_log(diag, argv[0], (size_t)o.buffer, o.buffered ? o.flush : 0,
+                            &log->file);
+    if (err != QMS_OK || (err = new_to(c, log, diag)) != QMS_OK) {
+        return err;
+    }
     c->last = c->last != NULL ? c->last : &c->logs;
     *c->last = log;
     c->last = &log->next;
     c->written = true;
-    return qms_conf_open_log(diag, argv[0], (size_t)o.buffer, o.buffered ? o.flush : 0,
-                             &log->file);
+    return QMS_OK;
 }
 
 /* ---- blocks ---- */

@@ -8,7 +8,7 @@
 static qms_err bad(struct qms_diag *diag, const char *url, const char *what)
 {
     qms_diag_error(diag,
-                   "\"%s\" is not valid for \"auth_request\": %s; it takes a URL like "
+                   "\"%s\" is not valid for \"auth_request\": %s; it takes off, or a URL like "
                    "http://127.0.0.1:8080/check.",
                    url, what);
     return QMS_E_CONFIG;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/near.h"
+
 /* Amounts below 2^32 and rates below 2^40 keep every product within 64 bits. */
 #define AMOUNT_MAX UINT32_MAX
 #define RATE_MAX   (UINT64_C(1) << 40)
@@ -43,10 +45,15 @@ qms_err qms_rate_parse(struct qms_rate *out, const char *name, int argc,
 {
     struct qms_rate r = {.set = true, .burst = 1};
     const char *end = argv[0] + strlen(argv[0]);
+    static const char *const words[] = {"burst=", NULL};
+    char hint[QMS_NEAR_HINT_MAX];
 
-    if (strcmp(argv[0], "off") == 0 && argc == 1) {
+    if (strcmp(argv[0], "off") == 0) {
         *out = r;
-        return QMS_OK;
+        if (argc > 1) {
+            qms_diag_error(diag, "\"%s off\" takes nothing more.", name);
+        }
+        return argc > 1 ? QMS_E_CONFIG : QMS_OK;
     }
     if (end - argv[0] > 2 && strcmp(end - 2, "/s") == 0) {
         end -= 2;
@@ -61,8 +68,8 @@ qms_err qms_rate_parse(struct qms_rate *out, const char *name, int argc,
     r.burst = r.per_second < AMOUNT_MAX ? r.per_second : AMOUNT_MAX;
     if (argc > 1 && (strncmp(argv[1], "burst=", 6) != 0 ||
                      !amount(argv[1] + 6, argv[1] + strlen(argv[1]), AMOUNT_MAX, &r.burst))) {
-        qms_diag_error(diag, "\"%s\" of \"%s\" is no burst; write it like burst=400.", argv[1],
-                       name);
+        qms_diag_error(diag, "\"%s\" of \"%s\" is no burst; write it like burst=400.%s",
+                       argv[1], name, qms_near_hint(argv[1], words, hint, sizeof(hint)));
         return QMS_E_CONFIG;
     }
     *out = r;

@@ -23,14 +23,20 @@ struct stream {
 
 /* ---- configuration ---- */
 
+/* Names by RFC 6838 section 4.2; a star is a whole subtype. */
+static size_t name_len(const char *s)
+{
+    return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                     "!#$&^_.+-");
+}
+
 static bool type_ok(const char *s)
 {
-    const char *slash = strchr(s, '/');
-    size_t len = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                           "!#$&^_.+-*/");
+    size_t type = name_len(s);
+    const char *sub = s + type + 1;
 
-    return s[len] == '\0' && slash != NULL && slash != s && slash[1] != '\0' &&
-           strchr(slash + 1, '/') == NULL && len <= 127;
+    return type > 0 && s[type] == '/' && strlen(s) <= 127 &&
+           (strcmp(sub, "*") == 0 || (sub[0] != '\0' && sub[name_len(sub)] == '\0'));
 }
 
 static qms_err set_types(void *conf, const struct qms_directive *d, int argc,
@@ -38,10 +44,13 @@ static qms_err set_types(void *conf, const struct qms_directive *d, int argc,
 {
     struct conf *c = conf;
 
-    if (argc == 1 && strcmp(argv[0], "any") == 0) {
+    if (strcmp(argv[0], "any") == 0) {
         c->types = argv;
         c->type_count = 0;
-        return QMS_OK;
+        if (argc > 1) {
+            qms_diag_error(diag, "\"%s any\" takes nothing more.", d->name);
+        }
+        return argc > 1 ? QMS_E_CONFIG : QMS_OK;
     }
     for (int i = 0; i < argc; i++) {
         if (!type_ok(argv[i])) {
