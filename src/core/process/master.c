@@ -69,19 +69,13 @@ static void on_signal(struct qms_master *m, const struct signalfd_siginfo *info,
         qms_master_leave(m, QMS_ORDER_QUIT, now);
         break;
     case SIGHUP:
-        if (m->phase == QMS_MASTER_SERVING) {
-            qms_master_reload(m);
-        }
+        m->wants_reload = true;
         break;
     case SIGUSR2:
-        if (m->phase == QMS_MASTER_SERVING) {
-            qms_master_upgrade(m, now);
-        }
+        m->wants_upgrade = true;
         break;
     case SIGWINCH:
-        if (m->phase == QMS_MASTER_SERVING && info->ssi_code <= 0) {
-            qms_master_generation_end(m, now);
-        }
+        m->wants_retirement = m->wants_retirement || info->ssi_code <= 0;
         break;
     case SIGUSR1:
         qms_master_reopen_log(m);
@@ -98,6 +92,25 @@ static void read_signals(struct qms_master *m, qms_time now)
     while (read(m->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         on_signal(m, &info, now);
     }
+}
+
+/* What was asked for before the broker served is done when it does. */
+static void obey(struct qms_master *m, qms_time now)
+{
+    if (m->phase == QMS_MASTER_STARTING) {
+        return;
+    }
+    bool serves = m->phase == QMS_MASTER_SERVING;
+    if (m->wants_reload && serves) {
+        qms_master_reload(m);
+    }
+    if (m->wants_upgrade && serves) {
+        qms_master_upgrade(m, now);
+    }
+    if (m->wants_retirement && serves) {
+        qms_master_generation_end(m, now);
+    }
+    m->wants_reload = m->wants_upgrade = m->wants_retirement = false;
 }
 
 /* Milliseconds until something is due; -1: nothing is. */
@@ -142,6 +155,7 @@ static void turn(struct qms_master *m)
     }
     qms_time now = qms_clock_now();
     read_signals(m, now);
+    obey(m, now);
     if (m->phase == QMS_MASTER_SERVING && qms_clock_wall() >= m->certificates_at) {
         qms_master_renew(m);
     }
@@ -209,10 +223,12 @@ static qms_err equip(struct qms_master *m, qms_time wait, struct qms_diag *diag)
 static qms_err prepare(struct qms_master *m, struct qms_diag *diag)
 {
     struct qms_conf *conf = m->conf;
-    qms_err err = qms_privileges_check(conf, diag);
+    /* Before the pid file says whom to signal. */
+    qms_err err = qms_master_catch_signals(m, diag);
     /* A master that was killed leaves its file, and workers that are on their way out. */
     bool left_over = access(conf->pid_file, F_OK) == 0;
 
+    err = err == QMS_OK ? qms_privileges_check(conf, diag) : err;
     err = err == QMS_OK ? qms_master_open_logs(conf, diag) : err;
     if (err == QMS_OK) {
         qms_key_log_warn(conf);
@@ -232,7 +248,6 @@ static qms_err prepare(struct qms_master *m, struct qms_diag *diag)
     if (err == QMS_OK && conf->daemon != 0) {
         err = qms_pidfile_update(m->pid_file, m->pid_fd, diag);
     }
-    err = err == QMS_OK ? qms_master_catch_signals(m, diag) : err;
     if (err == QMS_OK) {
         qms_cert_secret(conf, m->secret);
         err = qms_master_steer(m, diag);

@@ -3,6 +3,7 @@
  * means something. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,9 +12,12 @@
 /* In the terminal's process: one byte, or the end of the other side without one. */
 static void wait_and_exit(int fd)
 {
+    sigset_t none;
     char byte;
     ssize_t n;
 
+    sigemptyset(&none); /* the terminal may interrupt it */
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
     do {
         n = read(fd, &byte, 1);
     } while (n < 0 && errno == EINTR);

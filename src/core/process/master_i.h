@@ -52,8 +52,9 @@ struct qms_master {
     uint32_t before_since;
     bool steered; /* the kernel brings packets to their slots */
     enum qms_master_phase phase;
-    int signals;              /* signalfd */
-    int pid_fd;               /* -1: not yet taken */
+    int signals;                                        /* signalfd */
+    bool wants_reload, wants_upgrade, wants_retirement; /* signals that are not obeyed yet */
+    int pid_fd;                                         /* -1: not yet taken */
     char *pid_file;           /* as taken: a reload does not move it */
     qms_time kill_retired_at; /* one of them is late then */
     qms_time kill_at;         /* LEAVING: workers that are still there then are killed */
