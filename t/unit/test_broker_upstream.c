@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Agents that the broker has dialed, over fake links.  `f.agents[0]` is that of the upstream.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/broker/peer.h"
@@ -18,6 +19,30 @@ static int setup(void **state)
 {
     (void)state;
     return fixture_start(&f, POOL, NULL);
+}
+
+/* The first server lets nobody open streams to agents, the second one does. */
+static int setup_servers(void **state, const char *rules)
+{
+    char quic[1024];
+
+    (void)state;
+    (void)snprintf(quic, sizeof(quic),
+                   "server { listen 127.0.0.1:4434 quic; server_name strict; tls self-signed; "
+                   "auth off; route agent * { deny; } } "
+                   "upstream pool { agent quic://127.0.0.1:1 id=lambda; %s pin %064d; }",
+                   rules, 7);
+    return fixture_start(&f, quic, NULL);
+}
+
+static int setup_named(void **state)
+{
+    return setup_servers(state, "rules_of 127.0.0.1:4433;");
+}
+
+static int setup_unnamed(void **state)
+{
+    return setup_servers(state, "");
 }
 
 static int teardown(void **state)
@@ -150,6 +175,47 @@ static void a_topic_that_it_subscribes_to_is_named(void **state)
     assert_string_equal(got->first, "extra");
 }
 
+static int from_pool_to_alice(void)
+{
+    struct agent *alice, *pool = dialed(0, &alice);
+    struct stream *st = ask(pool, QMS_KIND_AGENT, "alice");
+
+    return st->result;
+}
+
+static void the_rules_are_those_of_the_server_that_is_named(void **state)
+{
+    (void)state;
+    assert_int_equal(from_pool_to_alice(), QMS_CODE_OK);
+}
+
+static void the_rules_of_the_first_server_hold_where_none_is_named(void **state)
+{
+    (void)state;
+    assert_int_equal(from_pool_to_alice(), QMS_CODE_FORBIDDEN);
+}
+
+static uint64_t of_pool(enum qms_stats_family family)
+{
+    return qms_stats_label_get(qms_broker_stats(f.broker), family, "pool");
+}
+
+static void figures_are_those_of_the_upstream(void **state)
+{
+    struct agent *alice, *pool = dialed(0, &alice);
+
+    (void)state;
+    assert_int_equal(of_pool(QMS_F_UPSTREAM_CONNECTIONS), 1);
+    assert_int_equal(of_pool(QMS_F_UPSTREAM_DIALS), 1);
+    agent_die(pool);
+    settle(&f);
+    assert_int_equal(of_pool(QMS_F_UPSTREAM_CONNECTIONS), 0);
+    advance(&f, QMS_SECOND);
+    assert_int_equal(of_pool(QMS_F_UPSTREAM_CONNECTIONS), 1);
+    assert_int_equal(of_pool(QMS_F_UPSTREAM_DIALS), 2);
+    assert_int_equal(of_pool(QMS_F_UPSTREAM_FAILURES), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +226,11 @@ int main(void)
         QMS_TEST(streams_of_its_own_have_its_id_as_their_source),
         QMS_TEST(datagrams_name_their_sources_and_go_back_to_them),
         QMS_TEST(a_topic_that_it_subscribes_to_is_named),
+        QMS_TEST(figures_are_those_of_the_upstream),
+        cmocka_unit_test_setup_teardown(the_rules_are_those_of_the_server_that_is_named,
+                                        setup_named, teardown),
+        cmocka_unit_test_setup_teardown(the_rules_of_the_first_server_hold_where_none_is_named,
+                                        setup_unnamed, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include "core/broker/broker_mesh.h"
 #include "core/broker/peer.h"
 #include "core/broker/route.h"
+#include "core/broker/upstream.h"
 
 static double seconds(qms_time t)
 {
@@ -25,7 +26,8 @@ static json_t *agent_json(const struct qms_peer *p, qms_time now)
     qms_peer_link_stats(p, &s);
     (void)qms_sockaddr_text(qms_peer_address(p), true, address);
     return json_pack(
-        "{s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:f, s:s}", "id", p->id, "carrier",
+        "{s:s, s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:f, s:s}", "upstream",
+        p->dialer != NULL ? qms_dialer_upstream(p->dialer) : "", "id", p->id, "carrier",
         p->carrier, "address", address, "connected_for", seconds(now - p->connected_at),
         "streams", (json_int_t)p->routes, "streams_total", (json_int_t)p->streams_total,
         "bytes_in", (json_int_t)p->bytes_in, "bytes_out", (json_int_t)p->bytes_out, "buffered",

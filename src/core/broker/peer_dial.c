@@ -28,7 +28,7 @@ qms_err qms_broker_dialed(struct qms_broker *b, struct qms_dialer *dialer,
                           struct qms_peer **out)
 {
     struct qms_peer *p;
-    qms_err err = qms_peer_make(b, 0, link, true, on_gone, arg, &p);
+    qms_err err = qms_peer_make(b, qms_dialer_server(dialer), link, true, on_gone, arg, &p);
 
     if (err != QMS_OK) {
         return err;

@@ -46,6 +46,7 @@ struct qms_dialer {
     uint64_t pings, pongs; /* of this connection */
     size_t id_len;
     char id[QMS_NAME_MAX + 1];
+    char pool[QMS_UPSTREAM_NAME_MAX + 1]; /* name of the upstream, whatever a reload says */
 };
 
 static void set_timer(struct qms_dialer *d, qms_time at)
@@ -59,6 +60,11 @@ static void set_timer(struct qms_dialer *d, qms_time at)
 static bool is_leaving(const struct qms_broker *b)
 {
     return b->draining || b->retiring;
+}
+
+static void count(const struct qms_dialer *d, enum qms_stats_family f, uint64_t by)
+{
+    qms_stats_label_add(d->broker->stats, f, d->pool, by);
 }
 
 /* ---- one connection ---- */
@@ -79,7 +85,7 @@ static void wait(struct qms_dialer *d, qms_time now)
 
 static void tell_failure(struct qms_dialer *d, const char *why, struct qms_bytes reason)
 {
-    qms_stats_add(d->broker->stats, QMS_S_UPSTREAM_FAILURES, 1);
+    count(d, QMS_F_UPSTREAM_FAILURES, 1);
     if (!d->told) { /* once, until it was there again */
         d->told = true;
         qms_log(QMS_LOG_WARN,
@@ -109,7 +115,7 @@ static void dial(struct qms_dialer *d, qms_time now)
         set_timer(d, now + LOOK_EVERY + turn_of(d));
         return;
     }
-    qms_stats_add(d->broker->stats, QMS_S_UPSTREAM_DIALS, 1);
+    count(d, QMS_F_UPSTREAM_DIALS, 1);
     d->state = DIALER_DIALS;
     d->pings = d->pongs = 0;
     err = h->dial(h->dial_arg, d->upstream, d->agent, d, &d->peer);
@@ -129,7 +135,7 @@ static void check_health(struct qms_dialer *d, qms_time now)
         return;
     }
     if (d->pings - d->pongs >= d->upstream->health_fails) {
-        qms_stats_add(d->broker->stats, QMS_S_UPSTREAM_UNHEALTHY, 1);
+        count(d, QMS_F_UPSTREAM_UNHEALTHY, 1);
         qms_log(QMS_LOG_WARN, "upstream agent does not answer upstream=%s agent=%s id=%s",
                 d->upstream->name, d->agent->url, d->id);
         qms_peer_close(d->peer, QMS_CODE_TIMEOUT, "PING was not answered");
@@ -166,6 +172,16 @@ struct qms_bytes qms_dialer_id(const struct qms_dialer *d)
     return qms_str(d->id, d->id_len);
 }
 
+const char *qms_dialer_upstream(const struct qms_dialer *d)
+{
+    return d->pool;
+}
+
+unsigned qms_dialer_server(const struct qms_dialer *d)
+{
+    return d->upstream->server;
+}
+
 const char *qms_dialer_token(const struct qms_dialer *d)
 {
     return d->upstream->token;
@@ -176,6 +192,7 @@ static void join_pool(struct qms_dialer *d)
 {
     struct qms_member_info info = {
         .worker = qms_broker_slot(d->broker),
+        .server = (uint16_t)d->peer->server,
         .epoch = d->peer->epoch,
         .id_len = d->id_len,
         .weight = (uint32_t)d->agent->weight,
@@ -200,7 +217,7 @@ void qms_dialer_ready(struct qms_dialer *d)
     d->state = DIALER_SERVES;
     d->told = false;
     d->ready_at = now;
-    qms_stats_add(d->broker->stats, QMS_S_UPSTREAM_CONNECTIONS, 1);
+    count(d, QMS_F_UPSTREAM_CONNECTIONS, 1);
     qms_log(QMS_LOG_NOTICE, "upstream agent connected upstream=%s agent=%s id=%s",
             d->upstream->name, d->agent->url, d->id);
     qms_timer_stop(d->broker, &d->timer);
@@ -237,10 +254,9 @@ void qms_dialer_gone(struct qms_dialer *d, const struct qms_link_close *why)
     d->peer = NULL;
     qms_timer_stop(d->broker, &d->timer);
     if (served) {
-        qms_stats_sub(d->broker->stats, QMS_S_UPSTREAM_CONNECTIONS, 1);
+        count(d, QMS_F_UPSTREAM_CONNECTIONS, UINT64_MAX); /* one less */
         qms_log(QMS_LOG_NOTICE, "upstream agent gone upstream=%s agent=%s id=%s code=%s",
-                d->upstream == NULL ? "" : d->upstream->name,
-                d->agent == NULL ? "" : d->agent->url, d->id, qms_code_name(code));
+                d->pool, d->agent == NULL ? "" : d->agent->url, d->id, qms_code_name(code));
     }
     if (d->state == DIALER_LEAVES) {
         dialer_free(d);
@@ -278,7 +294,8 @@ static bool is_same(const struct qms_dialer *d, const struct qms_upstream_conf *
            strcmp(old->name, u->name) == 0 && strcmp(d->agent->id, a->id) == 0 &&
            strcmp(d->agent->url, a->url) == 0 && d->agent->address_len == a->address_len &&
            memcmp(&d->agent->address, &a->address, a->address_len) == 0 &&
-           old->pin_count == u->pin_count && memcmp(old->pins, u->pins, sizeof(u->pins)) == 0 &&
+           old->server == u->server && old->pin_count == u->pin_count &&
+           memcmp(old->pins, u->pins, sizeof(u->pins)) == 0 &&
            old->ca_pem.len == u->ca_pem.len &&
            (u->ca_pem.len == 0 || memcmp(old->ca_pem.data, u->ca_pem.data, u->ca_pem.len) == 0);
 }
@@ -316,6 +333,8 @@ static void want(struct qms_broker *b, const struct qms_upstream_conf *u,
         d->agent = a;
         d->index = index;
         set_id(d);
+        (void)snprintf(d->pool, sizeof(d->pool), "%s", u->name);
+        count(d, QMS_F_UPSTREAM_CONNECTIONS, 0); /* that there is none is a figure, too */
         set_timer(d, now + turn_of(d));
     }
     bool heavier = d->agent->weight != a->weight;

@@ -25,6 +25,10 @@ void qms_upstreams_free(struct qms_broker *b);
 
 /** The id under which the dialer's agent is known. */
 struct qms_bytes qms_dialer_id(const struct qms_dialer *d);
+/** The name of its upstream; as long as the dialer lives. */
+const char *qms_dialer_upstream(const struct qms_dialer *d);
+/** Index of the server whose rules hold for its agent. */
+unsigned qms_dialer_server(const struct qms_dialer *d);
 /** The token that its agent wants to see; NULL: none. */
 const char *qms_dialer_token(const struct qms_dialer *d);
 /* Events of its connection (peer_dial.c). */

@@ -72,6 +72,38 @@ static qms_err check_dials(const struct qms_conf *conf, const struct qms_server_
     return QMS_OK;
 }
 
+static bool is_called(const struct qms_server_conf *server, const char *name)
+{
+    bool found = server->server_name != NULL && strcmp(server->server_name, name) == 0;
+
+    for (size_t i = 0; !found && i < server->listen_count; i++) {
+        found = strcmp(server->listens[i].text, name) == 0;
+    }
+    return found;
+}
+
+/* Servers stand behind upstreams or before them: they are looked up when all are there. */
+static qms_err check_rules(const struct qms_conf *conf, struct qms_upstream_conf *u,
+                           struct qms_diag *diag)
+{
+    unsigned i = 0;
+
+    while (u->rules_of != NULL && i < conf->server_count &&
+           !is_called(&conf->servers[i], u->rules_of)) {
+        i++;
+    }
+    if (i == conf->server_count) {
+        qms_diag_at(diag, u->file, u->line);
+        qms_diag_error(diag,
+                       "The upstream \"%s\" has the rules of \"%s\", and no server has that "
+                       "server_name or listen address.",
+                       u->name, u->rules_of);
+        return QMS_E_CONFIG;
+    }
+    u->server = i;
+    return QMS_OK;
+}
+
 /* What the tls block does not say about a self-signed certificate, the quic block does. */
 static qms_err check_self_signed(const struct qms_conf *conf, struct qms_identity *id,
                                  struct qms_diag *diag)
@@ -185,6 +217,9 @@ qms_err qms_conf_check(struct qms_conf *conf, const struct qms_conf_env *env,
     }
     for (size_t i = 0; err == QMS_OK && i < conf->server_count; i++) {
         err = check_dials(conf, &conf->servers[i], diag);
+    }
+    for (size_t i = 0; err == QMS_OK && i < conf->upstream_count; i++) {
+        err = check_rules(conf, &conf->upstreams[i], diag);
     }
     for (size_t i = 0; err == QMS_OK && i < conf->identity_count; i++) {
         struct qms_identity *id = conf->identities[i];

@@ -36,6 +36,8 @@ struct qms_upstream_conf {
     size_t pin_count;
     const char *server_name; /* that certificates must have; NULL: the URL's host */
     const char *token;       /* shown in HELLO; NULL: none */
+    const char *rules_of;    /* as written: a server's name or address; NULL: the first one */
+    unsigned server;         /* index of that server */
     uint64_t keep;           /* connections to each agent */
     uint64_t connect_for;    /* ns, from the first packet to WELCOME */
     uint64_t health_every;   /* ns between PINGs; 0: none */

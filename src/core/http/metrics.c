@@ -43,7 +43,7 @@ static const struct {
 static const struct {
     const char *name, *label, *help;
 } families[] = {
-#define ROW(id, name, label, help) {(name), (label), (help)},
+#define ROW(id, name, label, type, help) {(name), (label), (help)},
     QMS_STATS_FAMILIES(ROW)
 #undef ROW
 };
@@ -200,7 +200,9 @@ size_t qms_stats_labels(enum qms_stats_family f, char (*out)[QMS_STATS_LABEL_MAX
     for (size_t p = 0; p < QMS_STATS_PAGES; p++) {
         for (unsigned i = 0; pages[p] != NULL && i <= QMS_STATS_LABELS; i++) {
             size_t k = 0;
-            if (__atomic_load_n(&pages[p]->labels[f][i].count, __ATOMIC_ACQUIRE) == 0) {
+            if (__atomic_load_n(&pages[p]->labels[f][i].count, __ATOMIC_ACQUIRE) == 0 &&
+                (!qms_stats_is_gauge(f) ||
+                 __atomic_load_n(pages[p]->labels[f][i].text, __ATOMIC_ACQUIRE) == '\0')) {
                 continue;
             }
             while (k < count && strcmp(out[k], pages[p]->labels[f][i].text) != 0) {
@@ -243,7 +245,15 @@ static void walk_family(const struct walk *w, unsigned f)
                          : qms_stats_label_get(pages[p], (enum qms_stats_family)f, names[k]);
         }
         qms_stats_put_label(labels, sizeof(labels), families[f].label, names[k]);
-        walk_counter(w, families[f].name, families[f].help, labels, value);
+        w->each(w->arg,
+                &(struct qms_metric){
+                    .name = families[f].name,
+                    .help = families[f].help,
+                    .labels = labels,
+                    .type = qms_stats_is_gauge((enum qms_stats_family)f) ? QMS_METRIC_GAUGE
+                                                                         : QMS_METRIC_COUNTER,
+                    .value = (double)value,
+                });
     }
 }
 

@@ -15,6 +15,17 @@ const uint64_t *qms_stats_bounds(enum qms_stats_histogram h)
     return bounds[h];
 }
 
+static const bool gauge_families[QMS_F_COUNT] = {
+#define ROW(id, name, label, type, help) [QMS_F_##id] = QMS_METRIC_##type == QMS_METRIC_GAUGE,
+    QMS_STATS_FAMILIES(ROW)
+#undef ROW
+};
+
+bool qms_stats_is_gauge(enum qms_stats_family f)
+{
+    return gauge_families[f];
+}
+
 void qms_stats_restart(struct qms_stats_page *p)
 {
     static const bool gauge[QMS_S_COUNT] = {
@@ -27,6 +38,11 @@ void qms_stats_restart(struct qms_stats_page *p)
     for (unsigned i = 0; i < QMS_S_COUNT; i++) {
         if (gauge[i]) {
             qms_stats_set(p, (enum qms_stats_id)i, 0);
+        }
+    }
+    for (unsigned f = 0; f < QMS_F_COUNT; f++) {
+        for (unsigned i = 0; gauge_families[f] && i <= QMS_STATS_LABELS; i++) {
+            __atomic_store_n(&p->labels[f][i].count, 0, __ATOMIC_RELAXED);
         }
     }
 }
@@ -93,17 +109,32 @@ static unsigned label_slot(const struct qms_stats_page *p, enum qms_stats_family
     return i;
 }
 
-void qms_stats_label(struct qms_stats_page *p, enum qms_stats_family f, const char *label)
+/* Its first byte comes last: who sees that sees all of it. */
+static void write_label(char *out, const char *label)
+{
+    size_t len = strlen(label);
+
+    len = len < QMS_STATS_LABEL_MAX - 1 ? len : QMS_STATS_LABEL_MAX - 1;
+    memcpy(out + 1, label + 1, len - 1);
+    __atomic_store_n(out, label[0], __ATOMIC_RELEASE);
+}
+
+void qms_stats_label_add(struct qms_stats_page *p, enum qms_stats_family f, const char *label,
+                         uint64_t by)
 {
     label = label != NULL && label[0] != '\0' ? label : "other";
 
     unsigned i = label_slot(p, f, label);
     if (p->labels[f][i].text[0] == '\0') {
-        strncpy(p->labels[f][i].text, i < QMS_STATS_LABELS ? label : "other",
-                QMS_STATS_LABEL_MAX - 1);
+        write_label(p->labels[f][i].text, i < QMS_STATS_LABELS ? label : "other");
     }
-    uint64_t count = __atomic_load_n(&p->labels[f][i].count, __ATOMIC_RELAXED) + 1;
+    uint64_t count = __atomic_load_n(&p->labels[f][i].count, __ATOMIC_RELAXED) + by;
     __atomic_store_n(&p->labels[f][i].count, count, __ATOMIC_RELEASE);
+}
+
+void qms_stats_label(struct qms_stats_page *p, enum qms_stats_family f, const char *label)
+{
+    qms_stats_label_add(p, f, label, 1);
 }
 
 /* As with labels, the last place belongs to "other". */

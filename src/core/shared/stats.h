@@ -130,14 +130,6 @@
       "Plain HTTP/3 requests that were answered.")                                             \
     X(H3_REQUESTS_UNCHANGED, "quicms_h3_requests_total", "status=\"3xx\"", COUNTER, SUM, "")   \
     X(H3_REQUESTS_BAD, "quicms_h3_requests_total", "status=\"other\"", COUNTER, SUM, "")       \
-    X(UPSTREAM_CONNECTIONS, "quicms_upstream_connections", "", GAUGE, SUM,                     \
-      "Connections to upstream agents that are in use.")                                       \
-    X(UPSTREAM_DIALS, "quicms_upstream_dials_total", "", COUNTER, SUM,                         \
-      "Connections to upstream agents that were tried.")                                       \
-    X(UPSTREAM_FAILURES, "quicms_upstream_dial_failures_total", "", COUNTER, SUM,              \
-      "Tries that did not lead to a connection.")                                              \
-    X(UPSTREAM_UNHEALTHY, "quicms_upstream_health_failures_total", "", COUNTER, SUM,           \
-      "Connections to upstream agents that were given up because PING was not answered.")      \
     X(WT_REFUSED_ORIGIN, "quicms_webtransport_refused_total", "reason=\"origin\"", COUNTER,    \
       SUM, "WebTransport sessions that were refused.")                                         \
     X(WT_REFUSED_PATH, "quicms_webtransport_refused_total", "reason=\"path\"", COUNTER, SUM,   \
@@ -182,20 +174,29 @@ enum qms_stats_histogram {
         QMS_H_COUNT
 };
 
-/* Counters whose label is a short text of a module's; X(id, name, label, help). */
+/* Figures by a label: a short text of a module's, or a name of the configuration; X(id, name,
+ * label, type, help). */
 #define QMS_STATS_FAMILIES(X)                                                                  \
-    X(AUTH_FAILED, "quicms_auth_failures_total", "reason",                                     \
+    X(AUTH_FAILED, "quicms_auth_failures_total", "reason", COUNTER,                            \
       "HELLO and AUTH messages whose credential was not accepted.")                            \
-    X(CONNECT_REFUSED, "quicms_connections_refused_total", "reason",                           \
+    X(CONNECT_REFUSED, "quicms_connections_refused_total", "reason", COUNTER,                  \
       "Connections that were refused before their handshake.")                                 \
-    X(ROUTE_REFUSED, "quicms_stream_refusals_total", "reason",                                 \
+    X(ROUTE_REFUSED, "quicms_stream_refusals_total", "reason", COUNTER,                        \
       "Streams that the broker refused.")                                                      \
-    X(ROUTE_CUT, "quicms_stream_violations_total", "reason",                                   \
+    X(ROUTE_CUT, "quicms_stream_violations_total", "reason", COUNTER,                          \
       "Streams under way that a module ended because of their payload.")                       \
-    X(DATAGRAM_REFUSED, "quicms_datagram_refusals_total", "reason",                            \
+    X(DATAGRAM_REFUSED, "quicms_datagram_refusals_total", "reason", COUNTER,                   \
       "Datagrams that the broker or a module refused, so that they were dropped.")             \
-    X(MODULE_EVENT, "quicms_module_events_total", "event",                                     \
-      "What modules noticed without refusing it, such as limits in a dry run.")
+    X(MODULE_EVENT, "quicms_module_events_total", "event", COUNTER,                            \
+      "What modules noticed without refusing it, such as limits in a dry run.")                \
+    X(UPSTREAM_CONNECTIONS, "quicms_upstream_connections", "upstream", GAUGE,                  \
+      "Connections to upstream agents that are in use.")                                       \
+    X(UPSTREAM_DIALS, "quicms_upstream_dials_total", "upstream", COUNTER,                      \
+      "Connections to upstream agents that were tried.")                                       \
+    X(UPSTREAM_FAILURES, "quicms_upstream_dial_failures_total", "upstream", COUNTER,           \
+      "Tries that did not lead to a connection.")                                              \
+    X(UPSTREAM_UNHEALTHY, "quicms_upstream_health_failures_total", "upstream", COUNTER,        \
+      "Connections to upstream agents that were given up because PING was not answered.")
 
 enum qms_stats_family {
 #define QMS_STATS_ENUM(id, ...) QMS_F_##id,
@@ -204,7 +205,7 @@ enum qms_stats_family {
         QMS_F_COUNT
 };
 #define QMS_STATS_LABELS    24 /* of one family; further ones are counted as "other" */
-#define QMS_STATS_LABEL_MAX 32 /* bytes of a label, NUL included */
+#define QMS_STATS_LABEL_MAX 72 /* bytes of a label, NUL included */
 
 #define QMS_STATS_KINDS    5  /* enum qms_kind */
 #define QMS_STATS_STATUSES 25 /* 0x00..0x16, "application", "unknown" */
@@ -288,10 +289,16 @@ struct qms_stats_route_end {
     qms_time lasted;
 };
 void qms_stats_route_end(struct qms_stats_page *p, const struct qms_stats_route_end *end);
+/** Adds to what is counted under a label, also 0: a gauge is told from then on.  A gauge may go
+ * down (0 - by). */
+void qms_stats_label_add(struct qms_stats_page *p, enum qms_stats_family f, const char *label,
+                         uint64_t by);
 /** What was counted under it (tests). */
 uint64_t qms_stats_label_get(const struct qms_stats_page *p, enum qms_stats_family f,
                              const char *label);
 
+/** Whether a family tells what is now; others count up. */
+bool qms_stats_is_gauge(enum qms_stats_family f);
 /** A new process goes on with the page of one that died: counters stay, gauges begin at 0. */
 void qms_stats_restart(struct qms_stats_page *p);
 
@@ -304,7 +311,8 @@ void qms_stats_unregister(const struct qms_stats_page *page);
 const struct qms_stats_page *qms_stats_page_at(size_t i);
 /** Walks what was counted by route block (metrics_routes.c). */
 void qms_stats_walk_routes(void (*each)(void *arg, const struct qms_metric *metric), void *arg);
-/** Labels of a family in all pages, each once; returns how many, at most `max`. */
+/** Labels of a family in all pages, those of counters that never counted left out, each once;
+ * returns how many, at most `max`. */
 size_t qms_stats_labels(enum qms_stats_family f, char (*out)[QMS_STATS_LABEL_MAX], size_t max);
 /** `key="value"` as in the exposition format, escaped, cut to `cap`; returns its length. */
 size_t qms_stats_put_label(char *out, size_t cap, const char *key, const char *value);
