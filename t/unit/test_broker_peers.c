@@ -33,6 +33,11 @@ static int setup_refuse(void **state)
     return start(state, "duplicate_agent refuse;", "auth any key;");
 }
 
+static int setup_format(void **state)
+{
+    return start(state, "agent_id_format \"[a-z]+(\\.[a-z]+)?|(x+)+\";", "auth any key;");
+}
+
 static int teardown(void **state)
 {
     struct broker_fixture *f = *state;
@@ -143,6 +148,23 @@ static void a_second_connection_replaces_the_first(void **state)
     settle(f);
     assert_int_equal(o->result, QMS_CODE_OK);
     assert_non_null(agent_incoming(new, 0));
+}
+
+static void ids_have_the_format_that_is_asked_for(void **state)
+{
+    struct broker_fixture *f = *state;
+
+    assert_true(agent_connect(f, "alice.lab", "good")->welcomed);
+    assert_int_equal(agent_connect(f, "Alice", "good")->refused, QMS_CODE_FORBIDDEN);
+    assert_int_equal(agent_connect(f, "alice.lab.", "good")->refused, QMS_CODE_FORBIDDEN);
+    /* The expression gives up on this one. */
+    assert_int_equal(
+        agent_connect(f, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-", "good")->refused,
+        QMS_CODE_FORBIDDEN);
+    assert_int_equal(failures(f, "id_format"), 3);
+    /* A bad credential comes first, and what the broker gives needs no format. */
+    assert_int_equal(agent_connect(f, "Alice", "evil")->refused, QMS_CODE_UNAUTHENTICATED);
+    assert_true(agent_connect(f, "", "good")->welcomed);
 }
 
 static void a_second_connection_is_refused_by_policy(void **state)
@@ -511,6 +533,7 @@ int main(void)
         WITH(modules_free_the_memory_of_refused_peers_too, setup_auth),
         WITH(the_id_comes_from_the_credential, setup_auth),
         QMS_TEST(a_second_connection_replaces_the_first),
+        WITH(ids_have_the_format_that_is_asked_for, setup_format),
         WITH(a_second_connection_is_refused_by_policy, setup_refuse),
         WITH(an_expired_grant_ends_the_connection, setup_auth),
         WITH(auth_on_a_living_connection_prolongs_it, setup_auth),

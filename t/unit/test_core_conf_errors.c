@@ -216,6 +216,10 @@ static void values_of_the_wrong_form_are_told_the_right_one(void **state)
     conf_fails(f, "worker_processes atuo;",
                AT(1, "\"atuo\" is not valid for \"worker_processes\"; it takes auto, or a "
                      "number. Did you mean \"auto\"?"));
+    conf_fails(f, "quic { agent_id_format \"[a-\"; }",
+               AT(1,
+                  "The regular expression \"[a-\" of \"agent_id_format\" is wrong at character "
+                  "4: missing terminating ] for character class."));
     conf_fails(f, "error_log x wran;",
                AT(1, "\"wran\" is not valid for \"error_log\"; it takes the level error, warn, "
                      "notice, info or debug. Did you mean \"warn\"?"));

@@ -13,6 +13,7 @@
 #include "core/broker/broker_mesh.h"
 #include "core/broker/peer.h"
 #include "core/broker/presence.h"
+#include "core/conf/regex.h"
 
 /* Bad credentials in AUTH on one connection; the last one ends it. */
 #define AUTH_FAILURES_MAX 8
@@ -154,14 +155,32 @@ static void introduce(struct qms_peer *p, qms_time now)
     qms_log(QMS_LOG_INFO, "agent connected id=%s carrier=%s", p->id, p->carrier);
 }
 
+/* Whether agents may be called so (agent_id_format).  The credential was good, so nobody is
+ * made to wait for it. */
+static bool id_fits(struct qms_peer *p, struct qms_bytes id)
+{
+    const struct qms_regex *allowed = p->broker->conf->agent_ids;
+
+    if (allowed == NULL || id.len == 0 || qms_regex_ask(allowed, id) == QMS_REGEX_YES) {
+        return true;
+    }
+    qms_stats_label(p->broker->stats, QMS_F_AUTH_FAILED, "id_format");
+    qms_log_peer(QMS_LOG_NOTICE, "HELLO refused carrier=%s reason=id_format", p->carrier);
+    return false;
+}
+
 /* The credential was good: id, claim, WELCOME. */
 static void admit(struct qms_peer *p, struct qms_bytes asked_for,
                   const struct qms_chain_auth *auth, qms_time now)
 {
-    if (auth->id_len > 0) {
-        set_id(p, qms_str(auth->id, auth->id_len));
-    } else if (asked_for.len > 0) {
-        set_id(p, asked_for);
+    struct qms_bytes id = auth->id_len > 0 ? qms_str(auth->id, auth->id_len) : asked_for;
+
+    if (!id_fits(p, id)) {
+        refuse(p, QMS_CODE_FORBIDDEN, 0, "this agent id is not allowed here");
+        return;
+    }
+    if (id.len > 0) {
+        set_id(p, id);
     } else {
         assign_id(p);
     }

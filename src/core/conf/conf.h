@@ -135,6 +135,7 @@ struct qms_conf {
     uint64_t hello_for;                    /* ns */
     uint64_t max_memberships, max_watches; /* of one agent */
     uint64_t duplicate;                    /* enum qms_duplicate */
+    struct qms_regex *agent_ids;           /* that agents may have; NULL: any name */
     uint64_t retry_above /* 0: always */, half_open_max;
     uint64_t max_resets, max_odd_frames; /* a second and connection; 0: no limit */
     uint64_t self_signed_for, self_signed_renew_for,

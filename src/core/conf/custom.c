@@ -10,6 +10,7 @@
 #include "core/conf/diag.h"
 #include "core/conf/files.h"
 #include "core/conf/logs.h"
+#include "core/conf/regex.h"
 #include "core/conf/syslog.h"
 #include "core/conf/table.h"
 #include "core/conf/value.h"
@@ -98,6 +99,15 @@ qms_err qms_conf_set_keepalive(void *object, const struct qms_directive *d, int 
         return QMS_OK;
     }
     return qms_conf_scalar(d, QMS_D_TIME, argv[0], diag, &conf->keep_alive_for);
+}
+
+qms_err qms_conf_set_agent_id_format(void *object, const struct qms_directive *d, int argc,
+                                     const char *const *argv, struct qms_diag *diag)
+{
+    struct qms_conf *conf = object;
+
+    (void)d, (void)argc;
+    return qms_regex_new(argv[0], true, "of \"agent_id_format\"", diag, &conf->agent_ids);
 }
 
 qms_err qms_conf_set_priority_guard(void *object, const struct qms_directive *d, int argc,

@@ -12,7 +12,7 @@ typedef qms_err qms_conf_set(void *object, const struct qms_directive *d, int ar
 /* Of struct qms_conf. */
 qms_conf_set qms_conf_set_user, qms_conf_set_worker_processes, qms_conf_set_error_log,
     qms_conf_set_priority_guard, qms_conf_set_route_buffer, qms_conf_set_http_listen,
-    qms_conf_set_allowed_hosts, qms_conf_set_keepalive;
+    qms_conf_set_allowed_hosts, qms_conf_set_keepalive, qms_conf_set_agent_id_format;
 /** keep_alive_for until check.c knows idle_for. */
 #define QMS_CONF_KEEPALIVE_AUTO UINT64_MAX
 /* Of struct qms_server_conf. */

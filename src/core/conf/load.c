@@ -14,6 +14,7 @@
 #include "core/conf/logs.h"
 #include "core/conf/pack.h"
 #include "core/conf/parse.h"
+#include "core/conf/regex.h"
 #include "core/conf/zone.h"
 
 static struct qms_conf *conf_new(const char *file, const struct qms_conf_env *env, bool packed)
@@ -63,6 +64,7 @@ void qms_conf_unref(struct qms_conf *conf)
     for (size_t i = 0; i < conf->server_count; i++) {
         qms_route_conf_fini(&conf->servers[i]);
     }
+    qms_regex_free(conf->agent_ids);
     qms_logs_fini(conf);
     qms_zones_drop(conf);
     size_t n = qms_conf_root_slots(conf, roots, QMS_CONF_ROOTS_MAX);

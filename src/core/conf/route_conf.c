@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Which route block a target falls under.  Blocks are few and names short: a walk over the list
  * needs no index that a reload would have to build. */
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include "core/conf/route_conf.h"
 
-#include <pcre2.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -12,83 +10,13 @@
 #include "core/conf/arena.h"
 #include "core/conf/conf.h"
 #include "core/conf/diag.h"
+#include "core/conf/regex.h"
 #include "core/conf/table.h"
 #include "proto/tlv.h"
 
-/* Steps that one match may take: names are short, so only an expression that backtracks without
- * end needs more.  Nobody knows then which block holds, so nothing may pass: whoever chooses
- * names could else find one that a block with "deny" does not see. */
-#define MATCH_STEPS 20000
-/* Heap of one match, in KiB. */
-#define MATCH_HEAP 64
-
-struct qms_route_regex {
-    pcre2_code *code;
-    pcre2_match_data *match;
-    pcre2_match_context *limits;
-};
-
-/* ---- regular expressions ---- */
-
-static void regex_free(struct qms_route_regex *r)
-{
-    if (r != NULL) {
-        pcre2_match_context_free(r->limits);
-        pcre2_match_data_free(r->match);
-        pcre2_code_free(r->code);
-        qms_free(r);
-    }
-}
-
-static qms_err bad_regex(const char *text, int code, size_t at, struct qms_diag *diag)
-{
-    PCRE2_UCHAR said[128];
-
-    (void)pcre2_get_error_message(code, said, sizeof(said));
-    qms_diag_error(diag,
-                   "The regular expression \"%s\" of a route is wrong at character %zu: %s.",
-                   text, at + 1, (const char *)said);
-    return QMS_E_CONFIG;
-}
-
-static qms_err regex_new(const char *text, struct qms_diag *diag, struct qms_route_regex **out)
-{
-    struct qms_route_regex *r = qms_calloc(1, sizeof(*r));
-    int code = 0;
-    size_t at = 0;
-
-    if (r == NULL) {
-        return qms_diag_nomem(diag);
-    }
-    r->code = pcre2_compile((PCRE2_SPTR)text, strlen(text), 0, &code, &at, NULL);
-    if (r->code == NULL) {
-        regex_free(r);
-        return bad_regex(text, code, at, diag);
-    }
-    r->match = pcre2_match_data_create(1, NULL);
-    r->limits = pcre2_match_context_create(NULL);
-    if (r->match == NULL || r->limits == NULL) {
-        regex_free(r);
-        return qms_diag_nomem(diag);
-    }
-    (void)pcre2_set_match_limit(r->limits, MATCH_STEPS);
-    (void)pcre2_set_heap_limit(r->limits, MATCH_HEAP);
-    *out = r;
-    return QMS_OK;
-}
-
-enum answer { NO, YES, UNKNOWN };
-
-static enum answer regex_fits(const struct qms_route_regex *r, struct qms_bytes target)
-{
-    int found = pcre2_match(r->code, target.data, target.len, 0, 0, r->match, r->limits);
-
-    return found >= 0 ? YES : found == PCRE2_ERROR_NOMATCH ? NO : UNKNOWN;
-}
-
 void qms_route_conf_drop(struct qms_route_conf *block)
 {
-    regex_free(block->regex);
+    qms_regex_free(block->regex);
     block->regex = NULL;
 }
 
@@ -130,9 +58,9 @@ static const struct qms_route_conf *first_regex(const struct qms_server_conf *se
     for (size_t i = 0; i < server->route_count; i++) {
         const struct qms_route_conf *block = &server->routes[i];
         bool asked = (block->kinds >> kind & 1) != 0 && block->how == QMS_ROUTE_REGEX;
-        enum answer fits = asked ? regex_fits(block->regex, target) : NO;
-        if (fits != NO) {
-            return fits == YES ? block : &server->undecided;
+        enum qms_regex_answer fits = asked ? qms_regex_ask(block->regex, target) : QMS_REGEX_NO;
+        if (fits != QMS_REGEX_NO) {
+            return fits == QMS_REGEX_YES ? block : &server->undecided;
         }
     }
     return NULL;
@@ -306,6 +234,6 @@ qms_err qms_route_conf_words(struct qms_route_conf *block, int argc, const char 
     block->text_len = strlen(block->text);
     err = check_text(block, diag);
     return err == QMS_OK && block->how == QMS_ROUTE_REGEX
-               ? regex_new(block->text, diag, &block->regex)
+               ? qms_regex_new(block->text, false, "of a route", diag, &block->regex)
                : err;
 }

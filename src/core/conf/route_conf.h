@@ -33,7 +33,7 @@ struct qms_route_conf {
     enum qms_route_how how;
     const char *text; /* name, prefix or expression */
     size_t text_len;
-    struct qms_route_regex *regex; /* NULL: none; freed with the configuration */
+    struct qms_regex *regex; /* NULL: none; freed with the configuration */
     uint64_t deny;
     uint64_t priority_low, priority_high;
     uint64_t accept_for; /* longest wait for a RESULT, ns; 0: as long as the opener says */
