@@ -25,13 +25,14 @@ static json_t *agent_json(const struct qms_peer *p, qms_time now)
 
     qms_peer_link_stats(p, &s);
     (void)qms_sockaddr_text(qms_peer_address(p), true, address);
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:f, s:s}", "upstream",
-        p->dialer != NULL ? qms_dialer_upstream(p->dialer) : "", "id", p->id, "carrier",
-        p->carrier, "address", address, "connected_for", seconds(now - p->connected_at),
-        "streams", (json_int_t)p->routes, "streams_total", (json_int_t)p->streams_total,
-        "bytes_in", (json_int_t)p->bytes_in, "bytes_out", (json_int_t)p->bytes_out, "buffered",
-        (json_int_t)p->buffered, "rtt", seconds(s.rtt_smoothed), "scopes", qms_peer_scopes(p));
+    return json_pack("{s:s, s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:f, s:s}", "id",
+                     p->id, "carrier", p->carrier, "address", address, "upstream",
+                     p->dialer != NULL ? qms_dialer_upstream(p->dialer) : "", "connected_for",
+                     seconds(now - p->connected_at), "streams", (json_int_t)p->routes,
+                     "streams_total", (json_int_t)p->streams_total, "bytes_in",
+                     (json_int_t)p->bytes_in, "bytes_out", (json_int_t)p->bytes_out, "buffered",
+                     (json_int_t)p->buffered, "rtt", seconds(s.rtt_smoothed), "scopes",
+                     qms_peer_scopes(p));
 }
 
 /* An agent's row and what there is below it. */
