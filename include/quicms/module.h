@@ -245,12 +245,13 @@ struct qms_module {
                                     struct qms_refusal *why);
     /** JOIN: the agent wants to be a member of a group (QMS_KIND_GROUP) or a subscriber of a
      * topic (QMS_KIND_TOPIC).  REJECT answers REPLY with why->code.  Where no module has a
-     * word, the core lets it. */
+     * word, the core lets it.  Asked again of those who are in when rights may have changed
+     * (reload, AUTH): REJECT then closes the connection with GOING_AWAY. */
     enum qms_verdict (*on_join)(void *peer_data, const void *conf, struct qms_peer *peer,
                                 enum qms_kind kind, struct qms_bytes name, qms_time now,
                                 struct qms_refusal *why);
     /** WATCH: the agent wants to be told which agents whose ids begin with `prefix` (empty:
-     * all) come and go.  REJECT answers REPLY with why->code. */
+     * all) come and go.  REJECT answers REPLY with why->code.  Asked again as on_join is. */
     enum qms_verdict (*on_watch)(void *peer_data, const void *conf, struct qms_peer *peer,
                                  struct qms_bytes prefix, qms_time now,
                                  struct qms_refusal *why);

@@ -87,6 +87,9 @@ uint64_t qms_peer_leave(struct qms_peer *p, const struct qms_control *m);
 /** The same for WATCH and UNWATCH. */
 uint64_t qms_peer_watch_presence(struct qms_peer *p, const struct qms_control *m);
 uint64_t qms_peer_unwatch_presence(struct qms_peer *p, const struct qms_control *m);
+/** Its rights may have changed: one that is in a group or topic, or watches agents, as modules
+ * would not let it now is closed with GOING_AWAY; it connects anew and hears what it may. */
+void qms_peer_check_rights(struct qms_peer *p);
 /** Ends its memberships, or only those in groups: it takes no new streams. */
 void qms_peer_leave_rooms(struct qms_peer *p, bool groups_only);
 

@@ -343,6 +343,7 @@ static void auth_answered(struct qms_peer *p, uint64_t req, enum qms_verdict ver
     }
     p->accepted = at->auth.accepted;
     reply(p, req, apply_grant(p, &at->auth, now) == QMS_OK ? QMS_CODE_OK : QMS_CODE_INTERNAL);
+    qms_peer_check_rights(p);
 }
 
 void qms_peer_answered(struct qms_peer *p, const struct qms_hello_asked *asked,
@@ -379,5 +380,7 @@ void qms_peer_reload(struct qms_peer *p, qms_time now)
     }
     if (p->accepted != 0 && apply_grant(p, &auth, now) != QMS_OK) {
         qms_peer_close(p, QMS_CODE_INTERNAL, "out of memory");
+        return;
     }
+    qms_peer_check_rights(p);
 }

@@ -115,6 +115,34 @@ uint64_t qms_peer_unwatch_presence(struct qms_peer *p, const struct qms_control 
     return qms_presence_unwatch(p, m->u.unwatch.watch_req) ? QMS_CODE_OK : QMS_CODE_NOT_FOUND;
 }
 
+static bool memberships_allowed(struct qms_peer *p)
+{
+    struct qms_list *node;
+    struct qms_refusal why;
+
+    QMS_LIST_FOREACH(node, &p->memberships) {
+        const struct qms_room *room = QMS_CONTAINER(node, struct qms_member, of_peer)->room;
+        struct qms_bytes name = qms_str(room->name, room->name_len);
+        const struct qms_route_conf *block =
+            qms_route_conf_find(qms_peer_server(p), room->kind, name);
+        if (!qms_chain_join(&p->broker->chain, block, p, p->module_data, room->kind, name,
+                            qms_peer_now(p), &why)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Nothing in the protocol takes a membership away, so the agent would not know that it is over:
+ * when it comes back, its JOIN is answered. */
+void qms_peer_check_rights(struct qms_peer *p)
+{
+    if (!memberships_allowed(p) || !qms_presence_allowed(p)) {
+        qms_log_peer(QMS_LOG_NOTICE, "agent has lost a right id=%s", p->id);
+        qms_peer_close(p, QMS_CODE_GOING_AWAY, "rights have changed, connect again");
+    }
+}
+
 void qms_peer_leave_rooms(struct qms_peer *p, bool groups_only)
 {
     struct qms_list *node, *next;

@@ -179,6 +179,22 @@ bool qms_presence_unwatch(struct qms_peer *p, uint64_t req)
     return true;
 }
 
+bool qms_presence_allowed(struct qms_peer *p)
+{
+    struct qms_refusal why;
+    struct qms_list *node;
+
+    QMS_LIST_FOREACH(node, &p->watches) {
+        const struct watch *w = QMS_CONTAINER(node, struct watch, of_peer);
+        if (!qms_chain_watch(&p->broker->chain, qms_peer_server(p), p, p->module_data,
+                             (struct qms_bytes){w->prefix, w->prefix_len}, qms_peer_now(p),
+                             &why)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void qms_presence_leave(struct qms_peer *p)
 {
     struct qms_list *node;

@@ -19,6 +19,8 @@ QMS_MUST_CHECK qms_err qms_presence_watch(struct qms_peer *p, uint64_t req,
                                           struct qms_bytes prefix);
 /** Whether there was one. */
 bool qms_presence_unwatch(struct qms_peer *p, uint64_t req);
+/** Whether all watches of a peer would be let begin now. */
+bool qms_presence_allowed(struct qms_peer *p);
 /** Ends all watches of a peer. */
 void qms_presence_leave(struct qms_peer *p);
 
