@@ -24,16 +24,6 @@ static struct stream *ask(struct agent *from)
     return st;
 }
 
-static unsigned had(struct agent *a)
-{
-    unsigned n = 0;
-
-    while (agent_incoming(a, n) != NULL) {
-        n++;
-    }
-    return n;
-}
-
 /* A member at each worker, and an agent that asks. */
 static void come_all(struct fixture *f, struct agent *members[COUNT],
                      struct agent *askers[COUNT])
@@ -61,7 +51,7 @@ static void a_worker_knows_the_streams_that_others_gave(void **state)
     (void)ask(askers[1]); /* by itself it would begin with one that has a stream already */
     exchange(f);
     for (unsigned i = 0; i < COUNT; i++) {
-        assert_int_equal(had(members[i]), 1);
+        assert_int_equal(agent_had(members[i]), 1);
     }
 }
 
@@ -102,7 +92,7 @@ static void what_has_ended_elsewhere_counts_no_more(void **state)
     exchange(f);
     struct agent *had_first = NULL;
     for (unsigned i = 0; i < COUNT; i++) {
-        assert_int_equal(had(members[i]), 1);
+        assert_int_equal(agent_had(members[i]), 1);
         had_first = strcmp(first->acceptor, members[i]->id) == 0 ? members[i] : had_first;
     }
     assert_non_null(had_first);
@@ -111,7 +101,7 @@ static void what_has_ended_elsewhere_counts_no_more(void **state)
     exchange(f);
     (void)ask(askers[2]); /* which has given nothing to anybody */
     exchange(f);
-    assert_int_equal(had(had_first), 2);
+    assert_int_equal(agent_had(had_first), 2);
 }
 
 static void what_a_lost_worker_has_told_counts_no_more(void **state)
@@ -126,7 +116,7 @@ static void what_a_lost_worker_has_told_counts_no_more(void **state)
         (void)ask(asker);
         exchange(f);
     }
-    assert_int_equal(had(m), 3);
+    assert_int_equal(agent_had(m), 3);
     assert_int_equal(agent_join(other, QMS_KIND_GROUP, "work"), QMS_CODE_OK);
     exchange(f);
     struct stream *own = ask(late); /* three against none */
@@ -141,8 +131,8 @@ static void what_a_lost_worker_has_told_counts_no_more(void **state)
     exchange(f);
     own = ask(late);
     exchange(f);
-    assert_int_equal(had(m), 3 + 2);
-    assert_int_equal(had(other), 2);
+    assert_int_equal(agent_had(m), 3 + 2);
+    assert_int_equal(agent_had(other), 2);
 }
 
 static void a_queue_is_one_for_all_workers(void **state)
@@ -174,7 +164,7 @@ static void a_queue_is_one_for_all_workers(void **state)
     assert_int_equal(st[1]->result, QMS_CODE_OK);
     assert_int_equal(st[2]->result, QMS_CODE_OK);
     assert_int_equal(next->result, QMS_CODE_OK);
-    assert_int_equal(had(m), 3);
+    assert_int_equal(agent_had(m), 3);
 }
 
 /* A member says that it is busy by a weight of 0, and that it is free by another. */

@@ -73,7 +73,7 @@ struct broker_fixture {
     uint64_t granted; /* capabilities that agents in upstreams give the broker */
 };
 
-/* ---- what the test modules do; see test_broker_fixture.c ---- */
+/* ---- what the test modules do; see test_broker_probe.c ---- */
 struct probe {
     char calls[512];         /* one word a call, in order */
     uint64_t delay_for;      /* on_data answers DELAY for so long; 0: PASS */
@@ -97,6 +97,8 @@ struct probe {
     const char *block;
 };
 extern struct probe probe;
+#define PROBE_MODULES 3
+extern const struct qms_module *const probe_modules[PROBE_MODULES];
 
 /** `server`: directives of the server block, such as "auth off;"; `quic`: of the quic block.
  * Either may be NULL. */
@@ -134,6 +136,8 @@ struct stream *agent_open_with(struct agent *a, bool bidi, const struct qms_rout
 struct stream *agent_stream(struct agent *a, unsigned n);
 /** The n-th that others opened to it. */
 struct stream *agent_incoming(struct agent *a, unsigned n);
+/** How many those are. */
+unsigned agent_had(struct agent *a);
 void stream_write(struct stream *st, const char *text);
 /** `len` patterned bytes; their sum comes back with stream->sum at the other end. */
 uint32_t stream_pour(struct stream *st, size_t len);

@@ -5,44 +5,13 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "broker_room_world.h"
 #include "core/broker/rooms.h"
 #include "qms_test.h"
-#include "test_broker_fixture.h"
-
-#define WINDOW 65536
-
-struct world {
-    struct broker_fixture f;
-    struct agent *a, *m[4]; /* the opener; members w0, w1, ... of the group "work" */
-};
-
-static int setup(void **state)
-{
-    *state = calloc(1, sizeof(struct world));
-    assert_non_null(*state);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct world *w = *state;
-
-    fixture_stop(&w->f);
-    free(w);
-    return 0;
-}
 
 static void begin(struct world *w, const char *quic, unsigned members)
 {
-    char id[16];
-
-    fixture_start(&w->f, quic, NULL);
-    w->a = agent_connect(&w->f, "alice", NULL);
-    for (unsigned i = 0; i < members; i++) {
-        snprintf(id, sizeof(id), "w%u", i);
-        w->m[i] = agent_connect(&w->f, id, NULL);
-        assert_int_equal(agent_join(w->m[i], QMS_KIND_GROUP, "work"), QMS_CODE_OK);
-    }
+    world_begin(w, quic, QMS_KIND_GROUP, "work", "w", members);
 }
 
 static struct stream *open_work(struct world *w)
@@ -51,16 +20,6 @@ static struct stream *open_work(struct world *w)
 
     settle(&w->f);
     return st;
-}
-
-static unsigned incoming(struct agent *a)
-{
-    unsigned n = 0;
-
-    while (agent_incoming(a, n) != NULL) {
-        n++;
-    }
-    return n;
 }
 
 static void a_member_gets_the_stream_under_its_own_name(void **state)
@@ -118,9 +77,9 @@ static void members_take_turns_by_their_weight(void **state)
     for (int i = 0; i < 30; i++) {
         assert_int_equal(open_work(w)->result, QMS_CODE_OK);
     }
-    assert_int_equal(incoming(w->m[0]), 10);
-    assert_int_equal(incoming(w->m[1]), 20);
-    assert_int_equal(incoming(w->m[2]), 0);
+    assert_int_equal(agent_had(w->m[0]), 10);
+    assert_int_equal(agent_had(w->m[1]), 20);
+    assert_int_equal(agent_had(w->m[2]), 0);
 }
 
 static void the_one_with_the_fewest_streams_gets_the_next(void **state)
@@ -130,13 +89,13 @@ static void the_one_with_the_fewest_streams_gets_the_next(void **state)
     begin(w, "route group = work { balance least_streams; }", 2);
     struct stream *first = open_work(w);
     open_work(w);
-    assert_int_equal(incoming(w->m[0]), 1);
-    assert_int_equal(incoming(w->m[1]), 1);
+    assert_int_equal(agent_had(w->m[0]), 1);
+    assert_int_equal(agent_had(w->m[1]), 1);
     qms_session_finish(first->st);
     qms_session_finish(agent_incoming(w->m[0], 0)->st);
     settle(&w->f);
     open_work(w);
-    assert_int_equal(incoming(w->m[0]), 2);
+    assert_int_equal(agent_had(w->m[0]), 2);
 }
 
 static const struct agent *taker_of(struct world *w, const char *meta)
@@ -147,12 +106,12 @@ static const struct agent *taker_of(struct world *w, const char *meta)
     unsigned before[4];
 
     for (int i = 0; i < 4; i++) {
-        before[i] = w->m[i] != NULL ? incoming(w->m[i]) : 0;
+        before[i] = w->m[i] != NULL ? agent_had(w->m[i]) : 0;
     }
     agent_open_with(w->a, true, &h);
     settle(&w->f);
     for (int i = 0; i < 4; i++) {
-        if (w->m[i] != NULL && incoming(w->m[i]) > before[i]) {
+        if (w->m[i] != NULL && agent_had(w->m[i]) > before[i]) {
             return w->m[i];
         }
     }
@@ -208,10 +167,10 @@ static void a_higher_priority_is_asked_first(void **state)
     for (int i = 0; i < 4; i++) {
         open_work(w);
     }
-    assert_int_equal(incoming(w->m[1]), 4);
+    assert_int_equal(agent_had(w->m[1]), 4);
     w->m[1]->answer = QMS_CODE_BUSY;
     assert_int_equal(open_work(w)->result, QMS_CODE_OK);
-    assert_int_equal(incoming(w->m[0]), 1);
+    assert_int_equal(agent_had(w->m[0]), 1);
 }
 
 /* ---- failover ---- */
@@ -360,7 +319,7 @@ static void the_last_refusal_is_told_when_all_refuse(void **state)
     }
     struct stream *st = open_work(w);
     assert_int_equal(st->result, QMS_CODE_BUSY);
-    assert_int_equal(incoming(w->m[0]) + incoming(w->m[1]) + incoming(w->m[2]), 2);
+    assert_int_equal(agent_had(w->m[0]) + agent_had(w->m[1]) + agent_had(w->m[2]), 2);
     assert_int_equal(counted(&w->f, QMS_S_FAILOVERS), 1);
 }
 
@@ -371,7 +330,7 @@ static void an_answer_of_the_application_is_an_answer(void **state)
     begin(w, NULL, 2);
     w->m[0]->answer = w->m[1]->answer = 0x99;
     assert_int_equal(open_work(w)->result, 0x99);
-    assert_int_equal(incoming(w->m[0]) + incoming(w->m[1]), 1);
+    assert_int_equal(agent_had(w->m[0]) + agent_had(w->m[1]), 1);
 }
 
 static void after_the_result_a_death_is_the_openers_to_see(void **state)
@@ -386,7 +345,7 @@ static void after_the_result_a_death_is_the_openers_to_see(void **state)
     settle(&w->f);
     assert_int_equal(st->reset, QMS_CODE_PEER_GONE);
     assert_false(st->fin);
-    assert_int_equal(incoming(w->m[1]), 0);
+    assert_int_equal(agent_had(w->m[1]), 0);
 }
 
 static void a_member_that_reads_much_before_it_answers_does_not_starve(void **state)
@@ -420,7 +379,7 @@ static void an_opener_that_gives_up_is_not_given_on(void **state)
     assert_int_equal(agent_incoming(w->m[0], 0)->reset, 0x85);
     agent_die(w->m[0]);
     settle(&w->f);
-    assert_int_equal(incoming(w->m[1]), 0);
+    assert_int_equal(agent_had(w->m[1]), 0);
     agent_open(w->a, QMS_KIND_GROUP, "work", true, 1);
     settle(&w->f);
     agent_die(w->a);
@@ -437,7 +396,7 @@ static void a_deadline_ends_the_search(void **state)
     struct stream *st = open_work(w);
     advance(&w->f, 1100 * QMS_MILLISECOND);
     assert_int_equal(st->result, QMS_CODE_TIMEOUT);
-    assert_int_equal(incoming(w->m[1]), 0);
+    assert_int_equal(agent_had(w->m[1]), 0);
 }
 
 /* ---- waiting ---- */
@@ -514,8 +473,8 @@ static void who_leaves_gets_nothing_more(void **state)
     assert_int_equal(agent_ask(w->m[0], &leave), QMS_CODE_NOT_FOUND);
     open_work(w);
     open_work(w);
-    assert_int_equal(incoming(w->m[0]), 0);
-    assert_int_equal(incoming(w->m[1]), 2);
+    assert_int_equal(agent_had(w->m[0]), 0);
+    assert_int_equal(agent_had(w->m[1]), 2);
     /* One that says GOAWAY has left its groups. */
     struct qms_control goaway = {.type = QMS_MSG_GOAWAY};
     assert_int_equal(qms_session_send(w->m[1]->s, &goaway), QMS_OK);

@@ -6,44 +6,13 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "broker_room_world.h"
 #include "core/broker/rooms.h"
 #include "qms_test.h"
-#include "test_broker_fixture.h"
-
-#define WINDOW 65536
-
-struct world {
-    struct broker_fixture f;
-    struct agent *a, *s[8]; /* the publisher; subscribers s0, s1, ... of the topic "news" */
-};
-
-static int setup(void **state)
-{
-    *state = calloc(1, sizeof(struct world));
-    assert_non_null(*state);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct world *w = *state;
-
-    fixture_stop(&w->f);
-    free(w);
-    return 0;
-}
 
 static void begin(struct world *w, const char *quic, unsigned subscribers)
 {
-    char id[16];
-
-    fixture_start(&w->f, quic, NULL);
-    w->a = agent_connect(&w->f, "alice", NULL);
-    for (unsigned i = 0; i < subscribers; i++) {
-        snprintf(id, sizeof(id), "s%u", i);
-        w->s[i] = agent_connect(&w->f, id, NULL);
-        assert_int_equal(agent_join(w->s[i], QMS_KIND_TOPIC, "news"), QMS_CODE_OK);
-    }
+    world_begin(w, quic, QMS_KIND_TOPIC, "news", "s", subscribers);
 }
 
 static struct stream *publish(struct world *w, bool framed)
@@ -82,7 +51,7 @@ static void every_subscriber_gets_every_byte(void **state)
     qms_session_finish(st->st);
     settle(&w->f);
     for (int i = 0; i < 3; i++) {
-        struct stream *in = agent_incoming(w->s[i], 0);
+        struct stream *in = agent_incoming(w->m[i], 0);
         assert_int_equal(in->kind, QMS_KIND_TOPIC);
         assert_string_equal(in->target, "news");
         assert_string_equal(in->source, "alice");
@@ -105,17 +74,17 @@ static void bytes_are_held_once_for_all(void **state)
 
     begin(w, NULL, 8);
     for (int i = 0; i < 8; i++) {
-        w->s[i]->slow = true;
-        fake_link_hold_acks(w->s[i]->pair, 1, true);
+        w->m[i]->slow = true;
+        fake_link_hold_acks(w->m[i]->pair, 1, true);
     }
     size_t before = qms_blob_total();
     stream_pour(publish(w, false), WINDOW);
     settle(&w->f);
-    assert_int_equal(agent_incoming(w->s[7], 0)->received, WINDOW);
+    assert_int_equal(agent_incoming(w->m[7], 0)->received, WINDOW);
     /* The publisher's own copy, and one in the broker. */
     assert_true(qms_blob_total() - before < 3 * WINDOW);
     for (int i = 0; i < 8; i++) {
-        fake_link_hold_acks(w->s[i]->pair, 1, false);
+        fake_link_hold_acks(w->m[i]->pair, 1, false);
     }
 }
 
@@ -140,12 +109,12 @@ static void streams_are_numbered_for_each_publisher_and_topic(void **state)
     for (unsigned i = 0; i < 3; i++) {
         qms_session_finish(publish(w, false)->st);
         settle(&w->f);
-        assert_true(agent_incoming(w->s[0], i)->has_seq);
-        assert_int_equal(agent_incoming(w->s[0], i)->group_seq, i);
+        assert_true(agent_incoming(w->m[0], i)->has_seq);
+        assert_int_equal(agent_incoming(w->m[0], i)->group_seq, i);
     }
-    agent_open(w->s[0], QMS_KIND_TOPIC, "news", false, 1);
+    agent_open(w->m[0], QMS_KIND_TOPIC, "news", false, 1);
     settle(&w->f);
-    assert_int_equal(agent_incoming(w->s[0], 3)->group_seq, 0);
+    assert_int_equal(agent_incoming(w->m[0], 3)->group_seq, 0);
 }
 
 static void a_reset_and_a_death_reach_every_subscriber(void **state)
@@ -162,9 +131,9 @@ static void a_reset_and_a_death_reach_every_subscriber(void **state)
     agent_die(w->a);
     settle(&w->f);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(agent_incoming(w->s[i], 0)->reset, 0x91);
-        assert_int_equal(agent_incoming(w->s[i], 1)->reset, QMS_CODE_PEER_GONE);
-        assert_false(agent_incoming(w->s[i], 1)->fin);
+        assert_int_equal(agent_incoming(w->m[i], 0)->reset, 0x91);
+        assert_int_equal(agent_incoming(w->m[i], 1)->reset, QMS_CODE_PEER_GONE);
+        assert_false(agent_incoming(w->m[i], 1)->fin);
     }
 }
 
@@ -173,17 +142,17 @@ static void one_that_refuses_or_dies_disturbs_nobody(void **state)
     struct world *w = *state;
 
     begin(w, NULL, 3);
-    w->s[0]->answer = QMS_CODE_REJECTED;
+    w->m[0]->answer = QMS_CODE_REJECTED;
     struct stream *st = publish(w, false);
     stream_pour(st, 1000);
     settle(&w->f);
-    agent_die(w->s[1]);
+    agent_die(w->m[1]);
     settle(&w->f);
     stream_pour(st, 300000);
     qms_session_finish(st->st);
     settle(&w->f);
-    assert_int_equal(agent_incoming(w->s[2], 0)->received, 301000);
-    assert_true(agent_incoming(w->s[2], 0)->fin);
+    assert_int_equal(agent_incoming(w->m[2], 0)->received, 301000);
+    assert_true(agent_incoming(w->m[2], 0)->fin);
     assert_true(st->closed && st->stop == -1);
 }
 
@@ -200,23 +169,23 @@ static void who_comes_gets_a_living_stream_from_the_next_message_on(void **state
     stream_write(st, "\x05"
                      "ab"); /* the third byte of five is still to come */
     settle(&w->f);
-    w->s[1] = agent_connect(&w->f, "late", NULL);
-    assert_int_equal(agent_join(w->s[1], QMS_KIND_TOPIC, "news"), QMS_CODE_OK);
-    assert_null(agent_incoming(w->s[1], 0)); /* in the midst of a message */
+    w->m[1] = agent_connect(&w->f, "late", NULL);
+    assert_int_equal(agent_join(w->m[1], QMS_KIND_TOPIC, "news"), QMS_CODE_OK);
+    assert_null(agent_incoming(w->m[1], 0)); /* in the midst of a message */
     stream_write(st, "cde\x01Z");
     settle(&w->f);
-    struct stream *in = agent_incoming(w->s[1], 0);
+    struct stream *in = agent_incoming(w->m[1], 0);
     assert_non_null(in);
     assert_int_equal(in->group_seq, 2);
     assert_int_equal(in->received, 2);
     assert_string_equal(in->first, "\x01Z");
     assert_null(
-        agent_incoming(w->s[1], 1)); /* the plain stream is one message, begun already */
+        agent_incoming(w->m[1], 1)); /* the plain stream is one message, begun already */
     /* Between two messages it comes at once. */
-    w->s[2] = agent_connect(&w->f, "later", NULL);
-    assert_int_equal(agent_join(w->s[2], QMS_KIND_TOPIC, "news"), QMS_CODE_OK);
-    assert_int_equal(agent_incoming(w->s[2], 0)->group_seq, 3);
-    assert_int_equal(agent_incoming(w->s[0], 0)->received, 104 + 6 + 2);
+    w->m[2] = agent_connect(&w->f, "later", NULL);
+    assert_int_equal(agent_join(w->m[2], QMS_KIND_TOPIC, "news"), QMS_CODE_OK);
+    assert_int_equal(agent_incoming(w->m[2], 0)->group_seq, 3);
+    assert_int_equal(agent_incoming(w->m[0], 0)->received, 104 + 6 + 2);
 }
 
 static void who_leaves_gets_the_message_under_way_and_the_end(void **state)
@@ -230,25 +199,25 @@ static void who_leaves_gets_the_message_under_way_and_the_end(void **state)
     struct stream *st = publish(w, true), *plain = publish(w, false);
     stream_write(plain, "x");
     message(w, st, 10);
-    assert_int_equal(agent_ask(w->s[0], &leave), QMS_CODE_OK);
-    assert_true(agent_incoming(w->s[0], 0)->fin);
+    assert_int_equal(agent_ask(w->m[0], &leave), QMS_CODE_OK);
+    assert_true(agent_incoming(w->m[0], 0)->fin);
     stream_write(st, "\x04"
                      "ab");
     settle(&w->f);
-    assert_int_equal(agent_ask(w->s[1], &leave), QMS_CODE_OK);
-    assert_false(agent_incoming(w->s[1], 0)->fin);
+    assert_int_equal(agent_ask(w->m[1], &leave), QMS_CODE_OK);
+    assert_false(agent_incoming(w->m[1], 0)->fin);
     stream_write(st, "cd\x01Z");
     settle(&w->f);
-    assert_int_equal(agent_incoming(w->s[0], 0)->received, 14);
-    assert_int_equal(agent_incoming(w->s[1], 0)->received, 14 + 5);
-    assert_true(agent_incoming(w->s[1], 0)->fin);
-    assert_int_equal(agent_incoming(w->s[2], 0)->received, 14 + 5 + 2);
+    assert_int_equal(agent_incoming(w->m[0], 0)->received, 14);
+    assert_int_equal(agent_incoming(w->m[1], 0)->received, 14 + 5);
+    assert_true(agent_incoming(w->m[1], 0)->fin);
+    assert_int_equal(agent_incoming(w->m[2], 0)->received, 14 + 5 + 2);
     /* The plain one is a message: they get it whole. */
     stream_write(plain, "y");
     qms_session_finish(plain->st);
     settle(&w->f);
-    assert_string_equal(agent_incoming(w->s[0], 1)->first, "xy");
-    assert_true(agent_incoming(w->s[0], 1)->fin);
+    assert_string_equal(agent_incoming(w->m[0], 1)->first, "xy");
+    assert_true(agent_incoming(w->m[0], 1)->fin);
 }
 
 /* ---- slow subscribers ---- */
@@ -258,26 +227,26 @@ static void one_that_blocks_holds_the_publisher_until_its_time_is_over(void **st
     struct world *w = *state;
 
     begin(w, "route topic = news { on_slow block timeout=3s then=disconnect; }", 2);
-    w->s[1]->slow = true;
+    w->m[1]->slow = true;
     struct stream *st = publish(w, false);
     stream_pour(st, 1000000);
     qms_session_finish(st->st);
     settle(&w->f);
-    assert_int_equal(agent_incoming(w->s[1], 0)->received, WINDOW);
-    uint64_t held = agent_incoming(w->s[0], 0)->received;
+    assert_int_equal(agent_incoming(w->m[1], 0)->received, WINDOW);
+    uint64_t held = agent_incoming(w->m[0], 0)->received;
     assert_true(held < 3 * WINDOW);
     advance(&w->f, 2900 * QMS_MILLISECOND);
-    assert_int_equal(agent_incoming(w->s[1], 0)->reset, -1);
-    assert_int_equal(agent_incoming(w->s[0], 0)->received, held);
+    assert_int_equal(agent_incoming(w->m[1], 0)->reset, -1);
+    assert_int_equal(agent_incoming(w->m[0], 0)->received, held);
     /* A little progress gives it another three seconds. */
-    qms_session_consume(agent_incoming(w->s[1], 0)->st, 1000);
+    qms_session_consume(agent_incoming(w->m[1], 0)->st, 1000);
     settle(&w->f);
     advance(&w->f, 2900 * QMS_MILLISECOND);
-    assert_int_equal(agent_incoming(w->s[1], 0)->reset, -1);
+    assert_int_equal(agent_incoming(w->m[1], 0)->reset, -1);
     advance(&w->f, 200 * QMS_MILLISECOND);
-    assert_int_equal(agent_incoming(w->s[1], 0)->reset, QMS_CODE_SLOW_CONSUMER);
-    assert_int_equal(agent_incoming(w->s[0], 0)->received, 1000000);
-    assert_true(agent_incoming(w->s[0], 0)->fin);
+    assert_int_equal(agent_incoming(w->m[1], 0)->reset, QMS_CODE_SLOW_CONSUMER);
+    assert_int_equal(agent_incoming(w->m[0], 0)->received, 1000000);
+    assert_true(agent_incoming(w->m[0], 0)->fin);
     assert_int_equal(counted(&w->f, QMS_S_TOPIC_CUT), 1);
 }
 
@@ -286,16 +255,16 @@ static void a_slow_one_loses_whole_messages_and_delays_nobody(void **state)
     struct world *w = *state;
 
     begin(w, "route topic = news { on_slow drop max_lag=64k; }", 4);
-    w->s[3]->slow = true;
+    w->m[3]->slow = true;
     struct stream *st = publish(w, true);
     /* Every message is with the others in the same turn of the clock in which it was sent. */
     for (int i = 1; i <= 200; i++) {
         message(w, st, 10000);
         for (int k = 0; k < 3; k++) {
-            assert_int_equal(agent_incoming(w->s[k], 0)->received, i * 10004);
+            assert_int_equal(agent_incoming(w->m[k], 0)->received, i * 10004);
         }
     }
-    struct stream *slow = agent_incoming(w->s[3], 0);
+    struct stream *slow = agent_incoming(w->m[3], 0);
     assert_int_equal(slow->received, WINDOW);
     assert_int_equal(fake_link_unconsumed(w->a->pair, 1), 0);
     uint64_t dropped = counted(&w->f, QMS_S_TOPIC_DROPPED);
@@ -303,7 +272,7 @@ static void a_slow_one_loses_whole_messages_and_delays_nobody(void **state)
     assert_true(qms_blob_total() < 20 * WINDOW);
 
     /* It wakes up: what waited comes whole, then it is told how many are missing. */
-    w->s[3]->slow = false;
+    w->m[3]->slow = false;
     stream_consume(slow);
     settle(&w->f);
     message(w, st, 10000);
@@ -320,7 +289,7 @@ static void messages_missed_at_the_end_are_told_before_it(void **state)
     struct world *w = *state;
 
     begin(w, "route topic = news { on_slow drop max_lag=64k; }", 2);
-    w->s[1]->slow = true;
+    w->m[1]->slow = true;
     struct stream *st = publish(w, true);
     for (int i = 0; i < 30; i++) {
         message(w, st, 10000);
@@ -328,10 +297,10 @@ static void messages_missed_at_the_end_are_told_before_it(void **state)
     qms_session_finish(st->st);
     settle(&w->f);
     assert_true(st->closed);
-    w->s[1]->slow = false;
-    stream_consume(agent_incoming(w->s[1], 0));
+    w->m[1]->slow = false;
+    stream_consume(agent_incoming(w->m[1], 0));
     settle(&w->f);
-    struct stream *in = agent_incoming(w->s[1], 0);
+    struct stream *in = agent_incoming(w->m[1], 0);
     assert_true(in->skipped > 0 && in->fin);
     assert_int_equal(in->received / 10004 + in->skipped, 30);
 }
@@ -342,19 +311,19 @@ static void a_stream_that_is_one_message_is_reset_for_a_slow_one(void **state)
     struct world *w = *state;
 
     begin(w, "route topic = news { on_slow drop max_lag=64k; }", 2);
-    w->s[1]->slow = true;
+    w->m[1]->slow = true;
     struct stream *st = publish(w, false);
     uint32_t sum = stream_pour(st, 1000000);
     qms_session_finish(st->st);
     settle(&w->f);
-    assert_int_equal(agent_incoming(w->s[0], 0)->received, 1000000);
-    assert_int_equal(agent_incoming(w->s[0], 0)->sum, sum);
-    assert_int_equal(agent_incoming(w->s[1], 0)->reset, QMS_CODE_SLOW_CONSUMER);
+    assert_int_equal(agent_incoming(w->m[0], 0)->received, 1000000);
+    assert_int_equal(agent_incoming(w->m[0], 0)->sum, sum);
+    assert_int_equal(agent_incoming(w->m[1], 0)->reset, QMS_CODE_SLOW_CONSUMER);
     /* The next one comes to both. */
-    w->s[1]->slow = false;
+    w->m[1]->slow = false;
     stream_write(publish(w, false), "next");
     settle(&w->f);
-    assert_string_equal(agent_incoming(w->s[1], 1)->first, "next");
+    assert_string_equal(agent_incoming(w->m[1], 1)->first, "next");
 }
 
 static void disconnect_ends_the_stream_of_a_slow_one(void **state)
@@ -362,13 +331,13 @@ static void disconnect_ends_the_stream_of_a_slow_one(void **state)
     struct world *w = *state;
 
     begin(w, "route topic = news { on_slow disconnect max_lag=64k; }", 2);
-    w->s[1]->slow = true;
+    w->m[1]->slow = true;
     struct stream *st = publish(w, true);
     for (int i = 0; i < 30; i++) {
         message(w, st, 10000);
     }
-    assert_int_equal(agent_incoming(w->s[1], 0)->reset, QMS_CODE_SLOW_CONSUMER);
-    assert_int_equal(agent_incoming(w->s[0], 0)->received, 30 * 10004);
+    assert_int_equal(agent_incoming(w->m[1], 0)->reset, QMS_CODE_SLOW_CONSUMER);
+    assert_int_equal(agent_incoming(w->m[0], 0)->received, 30 * 10004);
     assert_int_equal(counted(&w->f, QMS_S_TOPIC_CUT), 1);
 }
 
@@ -385,22 +354,22 @@ static void a_subscriber_may_ask_for_less_but_never_to_block(void **state)
     join.u.join.name = qms_str("news", 4);
     join.u.join.has_slow_policy = true;
     join.u.join.slow_policy = QMS_SLOW_BLOCK;
-    assert_int_equal(agent_ask(w->s[1], &join), QMS_CODE_OK);
-    w->s[1]->slow = true;
+    assert_int_equal(agent_ask(w->m[1], &join), QMS_CODE_OK);
+    w->m[1]->slow = true;
     struct stream *st = publish(w, true);
     for (int i = 0; i < 30; i++) {
         message(w, st, 10000);
     }
-    assert_int_equal(agent_incoming(w->s[0], 0)->received, 30 * 10004);
+    assert_int_equal(agent_incoming(w->m[0], 0)->received, 30 * 10004);
 
     join.u.join.name = qms_str("calm", 4);
     join.u.join.slow_policy = QMS_SLOW_DISCONNECT;
-    assert_int_equal(agent_ask(w->s[1], &join), QMS_CODE_OK);
+    assert_int_equal(agent_ask(w->m[1], &join), QMS_CODE_OK);
     struct stream *calm = agent_open(w->a, QMS_KIND_TOPIC, "calm", false, 1);
     stream_pour(calm, 2000000);
     settle(&w->f);
     advance(&w->f, 2 * QMS_SECOND);
-    assert_int_equal(agent_incoming(w->s[1], 1)->reset, QMS_CODE_SLOW_CONSUMER);
+    assert_int_equal(agent_incoming(w->m[1], 1)->reset, QMS_CODE_SLOW_CONSUMER);
 }
 
 /* With nobody who moves the publisher waits for a second, not for ever. */
@@ -409,7 +378,7 @@ static void when_nobody_moves_the_publisher_runs_free(void **state)
     struct world *w = *state;
 
     begin(w, "route topic = news { on_slow drop max_lag=64k; }", 2);
-    w->s[0]->slow = w->s[1]->slow = true;
+    w->m[0]->slow = w->m[1]->slow = true;
     struct stream *st = publish(w, true);
     for (int i = 0; i < 100; i++) {
         message(w, st, 10000);
@@ -428,22 +397,22 @@ static void one_that_reads_nothing_gets_no_streams_without_end(void **state)
     struct world *w = *state;
 
     begin(w, "route topic = news { on_slow drop max_lag=16k; }", 2);
-    w->s[1]->slow = true;
+    w->m[1]->slow = true;
     for (int i = 0; i < 40; i++) {
         struct stream *st = publish(w, false);
         stream_pour(st, 12000);
         qms_session_finish(st->st);
         settle(&w->f);
-        fake_link_hold_acks(w->s[1]->pair, 1, true);
+        fake_link_hold_acks(w->m[1]->pair, 1, true);
     }
     unsigned got = 0;
-    while (agent_incoming(w->s[1], got) != NULL) {
+    while (agent_incoming(w->m[1], got) != NULL) {
         got++;
     }
     assert_in_range(got, 5, 8);
     assert_int_equal(counted(&w->f, QMS_S_TOPIC_DROPPED), 40 - got);
-    assert_non_null(agent_incoming(w->s[0], 39));
-    fake_link_hold_acks(w->s[1]->pair, 1, false);
+    assert_non_null(agent_incoming(w->m[0], 39));
+    fake_link_hold_acks(w->m[1]->pair, 1, false);
 }
 
 static void a_reload_changes_the_policy_of_living_streams(void **state)
@@ -451,12 +420,12 @@ static void a_reload_changes_the_policy_of_living_streams(void **state)
     struct world *w = *state;
 
     begin(w, "route topic = news { on_slow block timeout=0; }", 2);
-    w->s[1]->slow = true;
+    w->m[1]->slow = true;
     struct stream *st = publish(w, true);
     for (int i = 0; i < 30; i++) {
         message(w, st, 10000);
     }
-    assert_true(agent_incoming(w->s[0], 0)->received < 20 * 10004);
+    assert_true(agent_incoming(w->m[0], 0)->received < 20 * 10004);
     struct qms_conf *conf =
         fixture_conf("route topic = news { on_slow drop max_lag=64k; }", NULL);
     qms_broker_reload(w->f.broker, conf, fixture_now(&w->f));
@@ -464,10 +433,10 @@ static void a_reload_changes_the_policy_of_living_streams(void **state)
     w->f.conf = conf;
     settle(&w->f);
     message(w, st, 10000);
-    qms_session_consume(agent_incoming(w->s[1], 0)->st, 1);
+    qms_session_consume(agent_incoming(w->m[1], 0)->st, 1);
     settle(&w->f);
     advance(&w->f, 2 * QMS_SECOND);
-    assert_int_equal(agent_incoming(w->s[0], 0)->received, 31 * 10004);
+    assert_int_equal(agent_incoming(w->m[0], 0)->received, 31 * 10004);
 }
 
 static void datagrams_go_to_every_subscriber(void **state)
@@ -480,8 +449,8 @@ static void datagrams_go_to_every_subscriber(void **state)
         QMS_OK);
     settle(&w->f);
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(w->s[i]->datagrams, 1);
-        assert_string_equal(w->s[i]->datagram_from, "alice");
+        assert_int_equal(w->m[i]->datagrams, 1);
+        assert_string_equal(w->m[i]->datagram_from, "alice");
     }
 }
 
@@ -494,7 +463,7 @@ static void priorities_follow_the_publisher(void **state)
     settle(&w->f);
     assert_int_equal(qms_session_set_priority(st->st, 1, 7, 0), QMS_OK);
     settle(&w->f);
-    assert_int_equal(agent_incoming(w->s[0], 0)->st->forward, 7);
+    assert_int_equal(agent_incoming(w->m[0], 0)->st->forward, 7);
 }
 
 static void fan_out_survives_every_failing_allocation(void **state)
@@ -515,7 +484,7 @@ static void fan_out_survives_every_failing_allocation(void **state)
         }
         settle(&w->f);
     }
-    struct stream *in = agent_incoming(w->s[2], 0);
+    struct stream *in = agent_incoming(w->m[2], 0);
     assert_true(in != NULL && in->fin);
 }
 

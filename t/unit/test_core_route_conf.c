@@ -241,7 +241,15 @@ static void errors_name_the_line_and_the_nearest_word(void **state)
                AT(2, "\"5\" is not valid for \"priority_clamp\"; it takes two priorities like "
                      "16..255."));
     conf_fails(f, QUIC("\nroute * { priority_clamp 9..5; }"),
-               AT(2, "The first priority of \"priority_clamp\" is above the second."));
+               AT(2, "The first priority of \"priority_clamp 9..5\" is above the second."));
+    conf_fails(f, QUIC("\nroute * { priority_clamp 5..; }"),
+               AT(2,
+                  "\"5..\" is not valid for \"priority_clamp\"; it takes two priorities like "
+                  "16..255."));
+    conf_fails(f, QUIC("\nroute group g { queue 3 timeout=0; }"),
+               AT(2, "\"0\" is out of range for \"queue timeout=\": 1ms to 1h."));
+    conf_fails(f, QUIC("\nroute topic t { on_slow drop max_lag=1; }"),
+               AT(2, "\"1\" is out of range for \"on_slow max_lag=\": 16k to 1g."));
     conf_fails(f, QUIC("\nroute * { dney; }"),
                AT(2, "Unknown directive \"dney\"; did you mean \"deny\"?"));
     conf_fails(f, QUIC("route agent a { }\nroute agent a { }"),
@@ -285,6 +293,40 @@ static void every_failing_allocation_is_survived(void **state)
     assert_true(loaded);
 }
 
+#define PIN  "pin aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa;"
+#define POOL "upstream pool { agent quic://127.0.0.1:1; " PIN " "
+
+static void what_names_an_upstream_or_a_server_is_looked_up_at_its_line(void **state)
+{
+    struct conf_fixture *f = *state;
+
+    conf_fails(f, QUIC("route group g {\n dial pol;\n}" POOL "}"),
+               AT(2, "The route \"group g\" dials \"pol\", and there is no such upstream; did "
+                     "you mean \"pool\"?"));
+    conf_fails(f, QUIC("route group g {\n dial other;\n}" POOL "}"),
+               AT(2, "The route \"group g\" dials \"other\", and there is no such upstream."));
+    conf_fails(f, QUIC(POOL "\nrules_of elsewhere; }"),
+               AT(2,
+                  "No server has the server_name or listen address \"elsewhere\", whose rules "
+                  "the upstream \"pool\" is to have."));
+    conf_fails(f, QUIC("upstream \"a b\" { agent quic://127.0.0.1:1; " PIN " }"),
+               AT(1,
+                  "\"a b\" is not a name for an upstream; names are of A-Z a-z 0-9 . _ ~ : @ "
+                  "/ + and -, 64 bytes of them at most."));
+#define NO_URL(url)                                                                            \
+    AT(1,                                                                                      \
+       "\"" url "\" is not an agent's URL; it must look like quic://HOST:PORT, with a port "   \
+       "of 1 to 65535.")
+    conf_fails(f, QUIC("upstream p { agent quic://127.0.0.1:70000; " PIN " }"),
+               NO_URL("quic://127.0.0.1:70000"));
+    conf_fails(f, QUIC("upstream p { agent quic://127.0.0.1:0; " PIN " }"),
+               NO_URL("quic://127.0.0.1:0"));
+    conf_fails(f, QUIC("upstream p { agent quic://127.0.0.1:1x; " PIN " }"),
+               NO_URL("quic://127.0.0.1:1x"));
+    conf_fails(f, QUIC(POOL "health interval=1ms; }"),
+               AT(1, "\"1ms\" is out of range for \"health interval=\": 100ms to 1h."));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +342,7 @@ int main(void)
         QMS_TEST(values_are_read_and_priorities_brought_within),
         QMS_TEST(groups_and_topics_have_values_of_their_own),
         QMS_TEST(errors_name_the_line_and_the_nearest_word),
+        QMS_TEST(what_names_an_upstream_or_a_server_is_looked_up_at_its_line),
         QMS_TEST(every_failing_allocation_is_survived),
     };
     return cmocka_run_group_tests_name("core_route_conf", tests, NULL, NULL);

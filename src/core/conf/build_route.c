@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/near.h"
 #include "core/conf/arena.h"
 #include "core/conf/build_i.h"
 #include "core/conf/custom.h"
 #include "core/conf/diag.h"
+#include "core/conf/option.h"
 #include "core/conf/value.h"
 
 /* ---- directives ---- */
@@ -34,7 +34,9 @@ qms_err qms_conf_set_priority_clamp(void *object, const struct qms_directive *d,
     uint64_t low, high;
 
     (void)argc;
-    if (dots == NULL) {
+    if (dots == NULL || dots == argv[0] ||
+        strspn(argv[0], "0123456789") != (size_t)(dots - argv[0]) || dots[2] == '\0' ||
+        dots[2 + strspn(dots + 2, "0123456789")] != '\0') {
         qms_diag_error(diag,
                        "\"%s\" is not valid for \"%s\"; it takes two priorities like 16..255.",
                        argv[0], d->name);
@@ -50,43 +52,13 @@ qms_err qms_conf_set_priority_clamp(void *object, const struct qms_directive *d,
         return err;
     }
     if (low > high) {
-        qms_diag_error(diag, "The first priority of \"%s\" is above the second.", d->name);
+        qms_diag_error(diag, "The first priority of \"%s %s\" is above the second.", d->name,
+                       argv[0]);
         return QMS_E_CONFIG;
     }
     block->priority_low = low;
     block->priority_high = high;
     return QMS_OK;
-}
-
-/* The value behind "name=", or NULL: it is another word. */
-static const char *named(const char *word, const char *name)
-{
-    size_t len = strlen(name);
-
-    return strncmp(word, name, len) == 0 && word[len] == '=' ? word + len + 1 : NULL;
-}
-
-static qms_err bad_word(const struct qms_directive *d, const char *word, struct qms_diag *diag)
-{
-    char hint[QMS_NEAR_HINT_MAX];
-
-    qms_diag_error(diag, "\"%s\" is not valid for \"%s\"; it is written: %s %s.%s", word,
-                   d->name, d->name, d->syntax,
-                   qms_conf_word_hint(d, word, hint, sizeof(hint)));
-    return QMS_E_CONFIG;
-}
-
-/* A value with bounds of its own. */
-static qms_err scalar_within(const struct qms_directive *d, enum qms_dtype type, uint64_t min,
-                             uint64_t max, const char *text, struct qms_diag *diag,
-                             uint64_t *out)
-{
-    struct qms_directive row = *d;
-
-    row.min = min;
-    row.max = max;
-    row.words = NULL; /* they stand in another place */
-    return qms_conf_scalar(&row, type, text, diag, out);
 }
 
 #define QUEUE_FOR (2 * QMS_SECOND)
@@ -95,23 +67,27 @@ static qms_err scalar_within(const struct qms_directive *d, enum qms_dtype type,
 #define LAG_MIN   ((uint64_t)16 << 10)
 #define LAG_MAX   ((uint64_t)1 << 30)
 
+static const struct qms_option queue_timeout = {"timeout=", QMS_D_TIME, QMS_MILLISECOND,
+                                                WAIT_MAX};
+static const struct qms_option slow_timeout = {"timeout=", QMS_D_TIME, 0, WAIT_MAX};
+static const struct qms_option slow_lag = {"max_lag=", QMS_D_SIZE, LAG_MIN, LAG_MAX};
+
 qms_err qms_conf_set_queue(void *object, const struct qms_directive *d, int argc,
                            const char *const *argv, struct qms_diag *diag)
 {
     struct qms_route_conf *block = object;
-    const char *wait = argc > 1 ? named(argv[1], "timeout") : NULL;
+    const char *wait = argc > 1 ? qms_conf_named(argv[1], "timeout") : NULL;
     bool off = strcmp(argv[0], "off") == 0;
 
     block->queue_max = 0;
     block->queue_for = QUEUE_FOR;
     if (argc > 1 && (wait == NULL || off)) {
-        return bad_word(d, argv[1], diag);
+        return qms_conf_bad_word(d, argv[1], diag);
     }
     qms_err err =
         off ? QMS_OK : qms_conf_scalar(d, QMS_D_NUMBER, argv[0], diag, &block->queue_max);
     return err == QMS_OK && wait != NULL
-               ? scalar_within(d, QMS_D_TIME, QMS_MILLISECOND, WAIT_MAX, wait, diag,
-                               &block->queue_for)
+               ? qms_conf_option(d, &queue_timeout, wait, diag, &block->queue_for)
                : err;
 }
 
@@ -122,6 +98,7 @@ qms_err qms_conf_set_dial(void *object, const struct qms_directive *d, int argc,
 
     (void)d, (void)argc;
     block->dial = argv[0];
+    block->dial_place = qms_diag_place(diag);
     block->pool = qms_arena_printf(diag->conf->arena, QMS_UPSTREAM_ROOM "%s", argv[0]);
     return block->pool == NULL ? qms_diag_nomem(diag) : QMS_OK;
 }
@@ -130,17 +107,18 @@ static qms_err slow_option(struct qms_route_conf *block, const struct qms_direct
                            const char *word, struct qms_diag *diag)
 {
     bool block_it = block->on_slow == QMS_ON_SLOW_BLOCK;
-    const char *wait = block_it ? named(word, "timeout") : NULL;
-    const char *lag = block_it ? NULL : named(word, "max_lag");
+    const char *wait = block_it ? qms_conf_named(word, "timeout") : NULL;
+    const char *lag = block_it ? NULL : qms_conf_named(word, "max_lag");
 
     if (wait != NULL) {
-        return scalar_within(d, QMS_D_TIME, 0, WAIT_MAX, wait, diag, &block->slow_for);
+        return qms_conf_option(d, &slow_timeout, wait, diag, &block->slow_for);
     }
     if (lag != NULL) {
-        return scalar_within(d, QMS_D_SIZE, LAG_MIN, LAG_MAX, lag, diag, &block->max_lag);
+        return qms_conf_option(d, &slow_lag, lag, diag, &block->max_lag);
     }
     /* What happens after the timeout; said for the reader, there is no other. */
-    return block_it && strcmp(word, "then=disconnect") == 0 ? QMS_OK : bad_word(d, word, diag);
+    return block_it && strcmp(word, "then=disconnect") == 0 ? QMS_OK
+                                                            : qms_conf_bad_word(d, word, diag);
 }
 
 qms_err qms_conf_set_on_slow(void *object, const struct qms_directive *d, int argc,
@@ -155,7 +133,7 @@ qms_err qms_conf_set_on_slow(void *object, const struct qms_directive *d, int ar
         which++;
     }
     if (which == 3) {
-        return bad_word(d, argv[0], diag);
+        return qms_conf_bad_word(d, argv[0], diag);
     }
     block->on_slow = which;
     block->slow_for = which == QMS_ON_SLOW_BLOCK ? 10 * QMS_SECOND : 0;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Building upstream blocks.  Names of hosts are resolved by the master when it reads the
  * configuration, as nginx does: a worker is given the addresses with the text. */
-#include "base/near.h"
 #include "core/conf/upstream_conf.h"
 
 #include <netdb.h>
@@ -12,46 +11,21 @@
 #include "core/conf/build_i.h"
 #include "core/conf/custom.h"
 #include "core/conf/diag.h"
+#include "core/conf/option.h"
 #include "core/conf/value.h"
 #include "proto/field.h"
 
 #define SCHEME     "quic://"
 #define TOKEN_MAX  8192
 #define WEIGHT_MAX 65535
+#define NAMES      "names are of A-Z a-z 0-9 . _ ~ : @ / + and -"
 /* An address as qms_conf_resolve writes it. */
 #define RESOLVED_MAX 64
 
-/* ---- words ---- */
-
-/* The value behind "name=", or NULL: it is another word. */
-static const char *named(const char *word, const char *name)
-{
-    size_t len = strlen(name);
-
-    return strncmp(word, name, len) == 0 && word[len] == '=' ? word + len + 1 : NULL;
-}
-
-static qms_err bad_word(const struct qms_directive *d, const char *word, struct qms_diag *diag)
-{
-    char hint[QMS_NEAR_HINT_MAX];
-
-    qms_diag_error(diag, "\"%s\" is not valid for \"%s\"; it is written: %s %s.%s", word,
-                   d->name, d->name, d->syntax,
-                   qms_conf_word_hint(d, word, hint, sizeof(hint)));
-    return QMS_E_CONFIG;
-}
-
-static qms_err scalar_within(const struct qms_directive *d, enum qms_dtype type, uint64_t min,
-                             uint64_t max, const char *text, struct qms_diag *diag,
-                             uint64_t *out)
-{
-    struct qms_directive row = *d;
-
-    row.min = min;
-    row.max = max;
-    row.words = NULL; /* they stand in another place */
-    return qms_conf_scalar(&row, type, text, diag, out);
-}
+static const struct qms_option agent_weight = {"weight=", QMS_D_NUMBER, 1, WEIGHT_MAX};
+static const struct qms_option health_interval = {"interval=", QMS_D_TIME,
+                                                  100 * QMS_MILLISECOND, 3600 * QMS_SECOND};
+static const struct qms_option health_fails = {"fails=", QMS_D_NUMBER, 1, 100};
 
 /* ---- agent ---- */
 
@@ -63,12 +37,14 @@ static qms_err split(struct qms_upstream_agent *a, const char **port, struct qms
     const char *colon = at == NULL ? NULL : strrchr(at, ':');
     bool bracketed = colon != NULL && at[0] == '[' && colon > at + 1 && colon[-1] == ']';
     size_t len = colon == NULL ? 0 : (size_t)(colon - at) - (bracketed ? 2 : 0);
+    uint64_t number = 0;
 
-    if (len == 0 || len > 255 || colon[1] == '\0' || strspn(colon + 1, "0123456789") > 5 ||
-        colon[1 + strspn(colon + 1, "0123456789")] != '\0' ||
-        (!bracketed && memchr(at, ':', len) != NULL)) {
-        qms_diag_error(
-            diag, "\"%s\" is not an agent's URL; it must look like quic://HOST:PORT.", a->url);
+    if (len == 0 || len > 255 || qms_conf_number(colon + 1, &number) != QMS_OK || number < 1 ||
+        number > UINT16_MAX || (!bracketed && memchr(at, ':', len) != NULL)) {
+        qms_diag_error(diag,
+                       "\"%s\" is not an agent's URL; it must look like quic://HOST:PORT, with "
+                       "a port of 1 to 65535.",
+                       a->url);
         return QMS_E_CONFIG;
     }
     a->host = qms_arena_strndup(diag->conf->arena, at + (bracketed ? 1 : 0), len);
@@ -102,17 +78,17 @@ static qms_err find_address(struct qms_upstream_agent *a, const char *port,
 static qms_err agent_option(struct qms_upstream_agent *a, const struct qms_directive *d,
                             const char *word, struct qms_diag *diag)
 {
-    const char *weight = named(word, "weight"), *id = named(word, "id");
+    const char *weight = qms_conf_named(word, "weight"), *id = qms_conf_named(word, "id");
 
     if (weight != NULL) {
-        return scalar_within(d, QMS_D_NUMBER, 1, WEIGHT_MAX, weight, diag, &a->weight);
+        return qms_conf_option(d, &agent_weight, weight, diag, &a->weight);
     }
     if (id == NULL) {
-        return bad_word(d, word, diag);
+        return qms_conf_bad_word(d, word, diag);
     }
     if (!qms_name_ok((struct qms_bytes){(const uint8_t *)id, strlen(id)}) ||
         strlen(id) > QMS_NAME_MAX - 4) {
-        qms_diag_error(diag, "\"%s\" is not an agent id.", id);
+        qms_diag_error(diag, "\"%s\" is not an agent id; " NAMES ".", id);
         return QMS_E_CONFIG;
     }
     a->id = id;
@@ -159,6 +135,8 @@ qms_err qms_conf_set_upstream_ca(void *object, const struct qms_directive *d, in
     struct qms_upstream_conf *u = object;
 
     (void)d, (void)argc;
+    u->ca_file = argv[0];
+    u->ca_place = qms_diag_place(diag);
     return qms_conf_read_file(diag, argv[0], &u->ca_pem);
 }
 
@@ -227,19 +205,30 @@ qms_err qms_conf_set_upstream_token(void *object, const struct qms_directive *d,
     return u->token == NULL ? qms_diag_nomem(diag) : QMS_OK;
 }
 
+qms_err qms_conf_set_upstream_rules(void *object, const struct qms_directive *d, int argc,
+                                    const char *const *argv, struct qms_diag *diag)
+{
+    struct qms_upstream_conf *u = object;
+
+    (void)d, (void)argc;
+    u->rules_of = argv[0]; /* looked up when all servers are there */
+    u->rules_place = qms_diag_place(diag);
+    return QMS_OK;
+}
+
 /* ---- health ---- */
 
 static qms_err health_option(struct qms_upstream_conf *u, const struct qms_directive *d,
                              const char *word, struct qms_diag *diag)
 {
-    const char *every = named(word, "interval"), *fails = named(word, "fails");
+    const char *every = qms_conf_named(word, "interval"),
+               *fails = qms_conf_named(word, "fails");
 
     if (every != NULL) {
-        return scalar_within(d, QMS_D_TIME, 100 * QMS_MILLISECOND, 3600 * QMS_SECOND, every,
-                             diag, &u->health_every);
+        return qms_conf_option(d, &health_interval, every, diag, &u->health_every);
     }
-    return fails != NULL ? scalar_within(d, QMS_D_NUMBER, 1, 100, fails, diag, &u->health_fails)
-                         : bad_word(d, word, diag);
+    return fails != NULL ? qms_conf_option(d, &health_fails, fails, diag, &u->health_fails)
+                         : qms_conf_bad_word(d, word, diag);
 }
 
 qms_err qms_conf_set_upstream_health(void *object, const struct qms_directive *d, int argc,
@@ -338,7 +327,8 @@ qms_err qms_conf_build_upstream(struct qms_conf_builder *b, struct qms_conf_scop
     if (same != NULL || !name_ok(name)) {
         qms_diag_error(b->diag,
                        same != NULL ? "The name \"%s\" of this upstream is taken."
-                                    : "\"%s\" is not a name for an upstream.",
+                                    : "\"%s\" is not a name for an upstream; " NAMES
+                                      ", 64 bytes of them at most.",
                        name);
         return QMS_E_CONFIG;
     }

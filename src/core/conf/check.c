@@ -56,54 +56,6 @@ static qms_err check_limits(const struct qms_conf *conf, struct qms_diag *diag)
     return diag->failed ? QMS_E_CONFIG : QMS_OK;
 }
 
-static qms_err check_dials(const struct qms_conf *conf, const struct qms_server_conf *server,
-                           struct qms_diag *diag)
-{
-    for (size_t i = 0; i < server->route_count; i++) {
-        const struct qms_route_conf *r = &server->routes[i];
-        if (r->dial != NULL && qms_upstream_find(conf, r->dial) == NULL) {
-            qms_diag_at(diag, r->file, r->line);
-            qms_diag_error(diag,
-                           "The route \"%s\" dials \"%s\", and there is no such upstream.",
-                           r->name, r->dial);
-            return QMS_E_CONFIG;
-        }
-    }
-    return QMS_OK;
-}
-
-static bool is_called(const struct qms_server_conf *server, const char *name)
-{
-    bool found = server->server_name != NULL && strcmp(server->server_name, name) == 0;
-
-    for (size_t i = 0; !found && i < server->listen_count; i++) {
-        found = strcmp(server->listens[i].text, name) == 0;
-    }
-    return found;
-}
-
-/* Servers stand behind upstreams or before them: they are looked up when all are there. */
-static qms_err check_rules(const struct qms_conf *conf, struct qms_upstream_conf *u,
-                           struct qms_diag *diag)
-{
-    unsigned i = 0;
-
-    while (u->rules_of != NULL && i < conf->server_count &&
-           !is_called(&conf->servers[i], u->rules_of)) {
-        i++;
-    }
-    if (i == conf->server_count) {
-        qms_diag_at(diag, u->file, u->line);
-        qms_diag_error(diag,
-                       "The upstream \"%s\" has the rules of \"%s\", and no server has that "
-                       "server_name or listen address.",
-                       u->name, u->rules_of);
-        return QMS_E_CONFIG;
-    }
-    u->server = i;
-    return QMS_OK;
-}
-
 /* What the tls block does not say about a self-signed certificate, the quic block does. */
 static qms_err check_self_signed(const struct qms_conf *conf, struct qms_identity *id,
                                  struct qms_diag *diag)
@@ -215,12 +167,7 @@ qms_err qms_conf_check(struct qms_conf *conf, const struct qms_conf_env *env,
                        "There is no \"server\" block in a \"quic\" block: nothing to serve.");
         return QMS_E_CONFIG;
     }
-    for (size_t i = 0; err == QMS_OK && i < conf->server_count; i++) {
-        err = check_dials(conf, &conf->servers[i], diag);
-    }
-    for (size_t i = 0; err == QMS_OK && i < conf->upstream_count; i++) {
-        err = check_rules(conf, &conf->upstreams[i], diag);
-    }
+    err = err == QMS_OK ? qms_conf_check_upstreams(conf, env, diag) : err;
     for (size_t i = 0; err == QMS_OK && i < conf->identity_count; i++) {
         struct qms_identity *id = conf->identities[i];
         qms_diag_at(diag, id->file != NULL ? id->file : conf->file, id->line);

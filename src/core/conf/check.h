@@ -10,6 +10,10 @@
  */
 QMS_MUST_CHECK qms_err qms_conf_check(struct qms_conf *conf, const struct qms_conf_env *env,
                                       struct qms_diag *diag);
+/** Part of it: upstreams, and what refers to them (check_upstream.c). */
+QMS_MUST_CHECK qms_err qms_conf_check_upstreams(struct qms_conf *conf,
+                                                const struct qms_conf_env *env,
+                                                struct qms_diag *diag);
 /** Opens every root directory (O_PATH).  QMS_E_CONFIG: diag says which and why. */
 QMS_MUST_CHECK qms_err qms_conf_open_roots(struct qms_conf *conf, struct qms_diag *diag);
 

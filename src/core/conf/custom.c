@@ -10,6 +10,7 @@
 #include "core/conf/diag.h"
 #include "core/conf/files.h"
 #include "core/conf/logs.h"
+#include "core/conf/option.h"
 #include "core/conf/regex.h"
 #include "core/conf/syslog.h"
 #include "core/conf/table.h"
@@ -130,14 +131,15 @@ qms_err qms_conf_set_route_buffer(void *object, const struct qms_directive *d, i
                                   const char *const *argv, struct qms_diag *diag)
 {
     struct qms_conf *conf = object;
+    const char *most = argc > 1 ? qms_conf_named(argv[1], "max") : NULL;
     uint64_t start, max = 0;
 
-    if (argc > 1 && strncmp(argv[1], "max=", 4) != 0) {
+    if (argc > 1 && most == NULL) {
         return not_valid(d, argv[1], "a size and then max=SIZE", diag);
     }
     qms_err err = qms_conf_scalar(d, QMS_D_SIZE, argv[0], diag, &start);
     if (err == QMS_OK && argc > 1) {
-        err = qms_conf_scalar(d, QMS_D_SIZE, argv[1] + 4, diag, &max);
+        err = qms_conf_scalar(d, QMS_D_SIZE, most, diag, &max);
     }
     if (err != QMS_OK) {
         return err;
@@ -161,10 +163,9 @@ qms_err qms_conf_set_auth_backoff(void *object, const struct qms_directive *d, i
                                   const char *const *argv, struct qms_diag *diag)
 {
     struct qms_server_conf *server = object;
-    const struct qms_directive longest = {.name = "auth_backoff max=",
-                                          .type = QMS_D_TIME,
-                                          .min = QMS_SECOND,
-                                          .max = 3600 * QMS_SECOND};
+    static const struct qms_option longest = {"max=", QMS_D_TIME, QMS_SECOND,
+                                              3600 * QMS_SECOND};
+    const char *most = argc > 1 ? qms_conf_named(argv[1], "max") : NULL;
     struct qms_backoff_rule rule = {.max_for = 300 * QMS_SECOND};
     qms_err err = QMS_OK;
 
@@ -172,12 +173,12 @@ qms_err qms_conf_set_auth_backoff(void *object, const struct qms_directive *d, i
         server->backoff = rule;
         return argc == 1 ? QMS_OK : off_alone(d, diag);
     }
-    if (argc > 1 && strncmp(argv[1], "max=", 4) != 0) {
+    if (argc > 1 && most == NULL) {
         return not_valid(d, argv[1], "off, or a number of failures and then max=TIME", diag);
     }
     err = qms_conf_scalar(d, QMS_D_NUMBER, argv[0], diag, &rule.free_failures);
     if (err == QMS_OK && argc > 1) {
-        err = qms_conf_scalar(&longest, QMS_D_TIME, argv[1] + 4, diag, &rule.max_for);
+        err = qms_conf_option(d, &longest, most, diag, &rule.max_for);
     }
     if (err == QMS_OK) {
         server->backoff = rule;

@@ -43,7 +43,8 @@ struct qms_route_conf {
     uint64_t queue_max; /* streams that may wait for a member, in all workers; 0: none */
     uint64_t queue_for; /* ns */
     const char *dial;   /* upstream whose agents are the members; NULL: who joins */
-    const char *pool;   /* the room that these are in: no agent's name has its space */
+    struct qms_place dial_place;
+    const char *pool; /* the room that these are in: no agent's name has its space */
     /* Topics. */
     uint64_t max_subscribers; /* 0: unlimited */
     uint64_t on_slow;         /* enum qms_on_slow */

@@ -31,17 +31,20 @@ struct qms_upstream_conf {
     unsigned line;
     struct qms_upstream_agent *agents;
     size_t agent_count;
+    const char *ca_file; /* as written; NULL: none */
+    struct qms_place ca_place;
     struct qms_bytes ca_pem; /* authorities to trust; empty: pins decide */
     uint8_t pins[QMS_UPSTREAM_PINS_MAX][32];
     size_t pin_count;
     const char *server_name; /* that certificates must have; NULL: the URL's host */
     const char *token;       /* shown in HELLO; NULL: none */
     const char *rules_of;    /* as written: a server's name or address; NULL: the first one */
-    unsigned server;         /* index of that server */
-    uint64_t keep;           /* connections to each agent */
-    uint64_t connect_for;    /* ns, from the first packet to WELCOME */
-    uint64_t health_every;   /* ns between PINGs; 0: none */
-    uint64_t health_fails;   /* PINGs without an answer after which it is given up */
+    struct qms_place rules_place;
+    unsigned server;       /* index of that server */
+    uint64_t keep;         /* connections to each agent */
+    uint64_t connect_for;  /* ns, from the first packet to WELCOME */
+    uint64_t health_every; /* ns between PINGs; 0: none */
+    uint64_t health_fails; /* PINGs without an answer after which it is given up */
 };
 
 /** Before an upstream's name in that of the room of its agents. */
