@@ -432,6 +432,7 @@ static const struct qms_directive directives[] = {
      .multiple = true,
      .args_min = 1,
      .args_max = 5,
+     .def = "off",
      .set = set_log,
      .syntax =
          "off | PATH|stderr|syslog:... [FORMAT] [buffer=SIZE] [flush=TIME] [sample=SHARE]",

@@ -79,6 +79,7 @@ static const struct qms_directive directives[] = {
     {.name = "auth_request",
      .contexts = CONTEXTS,
      .type = QMS_D_CUSTOM,
+     .def = "off",
      .set = set_target,
      .syntax = "off | http://HOST[:PORT][/PATH]",
      .help = "Service that \"auth request\" asks with GET whether an agent's token is good."},

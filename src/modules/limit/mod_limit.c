@@ -89,8 +89,8 @@ static qms_err set_rule(void *conf, const struct qms_directive *d, int argc,
 #define RATE_ROW(row, where, what, text)                                                       \
     {                                                                                          \
         .name = (row), .contexts = (where), .type = QMS_D_CUSTOM, .args_min = 1,               \
-        .args_max = 2, .unit = (what), .set = set_rate, .syntax = "off | RATE [burst=AMOUNT]", \
-        .help = (text)                                                                         \
+        .args_max = 2, .unit = (what), .def = "off", .set = set_rate,                          \
+        .syntax = "off | RATE [burst=AMOUNT]", .help = (text)                                  \
     }
 #define NUMBER_ROW(row, field, where, from, low, high, text)                                   \
     {                                                                                          \

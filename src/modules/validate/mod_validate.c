@@ -104,6 +104,7 @@ static const struct qms_directive directives[] = {
      .type = QMS_D_CUSTOM,
      .args_min = 1,
      .args_max = TYPES_MAX,
+     .def = "any",
      .set = set_types,
      .syntax = "any | TYPE/SUBTYPE | TYPE/* ...",
      .help =
