@@ -267,17 +267,9 @@ static void bad_types_are_refused_with_a_sentence(void **state)
 {
     struct fixture *f = *state;
     const struct qms_directive *d = row("validate_content_type");
-    static const char *const bad[] = {"json",
-                                      "text/",
-                                      "/x",
-                                      "a/b/c",
-                                      "a b/c",
-                                      "",
-                                      "*/*",
-                                      "*",
-                                      "text/p*",
-                                      "te*t/x",
-                                      "text/plain;charset=utf-8"};
+    static const char *const bad[] = {
+        "json", "text/", "/x",      "a/b/c",   "a b/c",  "",
+        "*/*",  "*",     "text/p*", "text/*x", "te*t/x", "text/plain;charset=utf-8"};
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(d->set(f->conf, d, 1, &bad[i], NULL), QMS_E_CONFIG);
