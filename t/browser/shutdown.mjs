@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The end of a broker as its pages see it, and its coming back.
-import {connectPage, equal, openPage, test} from './lib.mjs';
+import {connectPage, equal, openPage, sleep, test} from './lib.mjs';
 import {withBroker} from './own_broker.mjs';
 import {shared} from './shared.mjs';
 
@@ -40,6 +40,47 @@ test('a broker that quits tells its pages, lets their streams finish, and closes
   }
   await Promise.all(pages.map((page) => page.shut()));
 }, 'worker_shutdown_timeout 5s;'));
+
+/** In the page: streams of every kind that are under way to and from `other`; `fates` tells how each ends. */
+const running = async (other) => {
+  const fate = (promise) => q.errorOf(promise).then((e) => (e === 'fine' ? e : `${e.name} ${e.code ?? '-'} ${e.by}`));
+  const both = agent.openStream(other);
+  const writer = both.writable.getWriter();
+  await writer.write('begun');
+  await both.result;
+  const oneWay = agent.openStream(other, {unidirectional: true});
+  const pouring = (async () => {
+    const w = oneWay.writable.getWriter();
+    for (;;) await w.write(q.noise(65536, 1));
+  })();
+  const [from, mute] = [await nextStream(), agent.openStream(other)];
+  window.fates = Promise.all([q.readAll(both.readable), writer.closed, both.closed, pouring, oneWay.closed, q.readAll(from.readable),
+    from.closed, mute.result, mute.closed, agent.request(other, 'no answer'), agent.closed].map(fate));
+};
+
+const LOST = ['idle_timeout', 'transport'];
+
+for (const [how, options, back] of [['is killed', QUICK, false], ['is killed and comes back at once', {keepAlive: 500}, true]]) {
+  test(`streams of a broker that ${how} end as lost, not as cancelled or complete`, () => withBroker(async (b) => {
+    const pages = await pagesOf(b, ['cut-a', 'cut-b'], options);
+    pages[1].evaluate(async () => {
+      const first = await nextStream();
+      await first.writable.getWriter().write('taken');
+      window.kept = [first, await nextStream()];
+      const back = agent.openStream('cut-a', {unidirectional: true}).writable.getWriter();
+      await back.write('some');
+    });
+    await pages[0].evaluate(running, 'cut-b');
+    await sleep(200); // bytes are under way
+    await b.kill();
+    if (back) await b.start();
+    const fates = await pages[0].evaluate(() => window.fates);
+    console.log(`# all ${fates.length}: ${[...new Set(fates)].join(', ')}`);
+    if (fates.some((fate) => fate !== fates[0] || !LOST.includes(fate.split(' ')[0]))) throw new Error(fates.join(', '));
+    await Promise.all(pages.map((page) => page.shut()));
+    if (!back) await b.start();
+  }));
+}
 
 test('a broker that is killed and comes back finds its pages again', () => withBroker(async (b) => {
   const [page] = await pagesOf(b, ['phoenix'], {reconnect: {min: 100, max: 500}, ...QUICK});

@@ -83,10 +83,10 @@ test('an empty stream arrives as one, of both kinds', async () => {
   await served;
 });
 
-test('50 MB pass from page to page unchanged', async () => {
-  const got = takeNext(shared.b);
-  const hash = await sendNoise(shared.a, 'page-b', BIG, 99);
-  equal(await got, ['page-a', false, BIG, hash], 'arrival');
+test('50 MB pass from page to page and as much the other way at once, unchanged', async () => {
+  const got = Promise.all([takeNext(shared.b), takeNext(shared.a)]);
+  const hashes = await Promise.all([sendNoise(shared.a, 'page-b', BIG, 99), sendNoise(shared.b, 'page-a', BIG, 100)]);
+  equal(await got, [['page-a', false, BIG, hashes[0]], ['page-b', false, BIG, hashes[1]]], 'arrivals');
 });
 
 test('50 MB pass from a native agent to a page on a unidirectional stream', () => withDirectory(async (dir) => {
