@@ -13,7 +13,7 @@ import {connect, Priority, QuicmsError, type Agent, type Stream} from '@quicms/c
 const agent: Agent = await connect('https://127.0.0.1:4433/quicms', {id: 'a', token: () => 't', reconnect: {min: 1},
   certificateHashesUrl: '/api/v1/cert', signal: AbortSignal.timeout(1000)});
 const stream: Stream = agent.openStream({kind: 'service', name: 'echo'}, {priority: Priority.HIGH, meta: new Uint8Array(1)});
-await new Blob(['x']).stream().pipeTo(stream.writable as WritableStream<Uint8Array>);
+await new Blob(['x']).stream().pipeTo(stream.writable);
 for await (const incoming of agent.incomingStreams) incoming.reject(8, incoming.source);
 for await (const {agent: who, state} of agent.watch('a')) if (state === 'online') console.log(who.length);
 const members = agent.join('group:g', {weight: 2});

@@ -21,7 +21,11 @@ export type Culprit = 'nobody' | 'program' | 'operator' | 'system' | 'network' |
 
 export class QuicmsError extends Error {
   private constructor();
-  /** One word: 'offline', 'unauthenticated', 'timed_out', 'connect_failed', 'application', ... */
+  /** One word.  That came over the wire (`code` tells the same): those of doc/wire.md section 7 in
+   * small letters, such as 'offline', 'unauthenticated', 'forbidden', 'busy', 'rate_limited',
+   * 'peer_gone', 'going_away', 'cancelled', and 'application' for codes from 0x80 on.  From here:
+   * 'connect_failed', 'timed_out', 'transport' and 'idle_timeout' (the connection broke), 'closed',
+   * 'invalid', 'state', 'limit', 'size_limit', 'exists', 'absent', 'unsupported_here'. */
   readonly name: string;
   /** The code of doc/wire.md section 7 that came over the wire; undefined when none did. */
   readonly code: number | undefined;
@@ -61,7 +65,7 @@ export interface ConnectOptions {
   zeroCopy?: boolean;
 }
 
-/** Optional fields of a stream's header. */
+/** Optional fields of a stream's header.  Where a field is absent there, '' or no bytes are read. */
 export interface HeaderOptions {
   /** Urgency, 255 first; see Priority. */
   priority?: number;
