@@ -2,10 +2,11 @@
 /* Takes direct connections and sends back whatever comes on their streams, until its standard
  * input ends.
  *
- *   echo_server IP:PORT [TOKEN [CERTIFICATE KEY [BROKER_TOKEN]]]
+ *   echo_server IP:PORT [TOKEN [CERTIFICATE KEY [BROKER]]]
  *
- * Prints the URL and the pin that echo_client wants.  A broker whose upstream block has the
- * BROKER_TOKEN is believed, and each stream that comes over it is told with its source. */
+ * Prints the URL and the pin that echo_client wants.  BROKER is the token of a broker's
+ * upstream block, or the pin of its certificate's key: that one is believed, and each stream
+ * that comes over it is told with its source. */
 #include <poll.h>
 #include <quicms/listen.h>
 #include <stdio.h>
@@ -117,8 +118,7 @@ int main(int argc, char **argv)
     bool stopped = false;
 
     if (argc < 2) {
-        (void)fputs("usage: echo_server IP:PORT [TOKEN [CERTIFICATE KEY [BROKER_TOKEN]]]\n",
-                    stderr);
+        (void)fputs("usage: echo_server IP:PORT [TOKEN [CERTIFICATE KEY [BROKER]]]\n", stderr);
         return 2;
     }
     struct qms_options *o = example_options(NULL, NULL, "echo");
@@ -128,7 +128,7 @@ int main(int argc, char **argv)
     if (argc > 4) {
         example_check(qms_options_set_client_certificate(o, argv[3], argv[4]), "certificate");
     }
-    if (argc > 5) {
+    if (argc > 5 && qms_options_add_broker_pin(o, argv[5]) != QMS_OK) {
         example_check(qms_options_add_broker_token(o, argv[5]), "broker token");
     }
     example_check(qms_client_new(&client), "client");

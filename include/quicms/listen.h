@@ -49,6 +49,12 @@ QMS_API QMS_MUST_CHECK qms_err qms_options_add_accepted_token(struct qms_options
  * Errors as for qms_options_add_accepted_token, of whose limit it is a part. */
 QMS_API QMS_MUST_CHECK qms_err qms_options_add_broker_token(struct qms_options *o,
                                                             const char *token);
+/** The same for a broker that shows a certificate (`certificate` of its upstream block), by the
+ * SHA-256 of its public key (SPKI), 64 hex digits, colons allowed, up to 16 of them
+ * (QMS_E_LIMIT).  Peers are asked for a certificate then.  With tokens or broker pins, whoever
+ * has none of either is refused (UNAUTHENTICATED).  QMS_E_INVALID: not such a text. */
+QMS_API QMS_MUST_CHECK qms_err qms_options_add_broker_pin(struct qms_options *o,
+                                                          const char *sha256_hex);
 /** New connections a second, and how many may come at once after a pause; of all together, and
  * of each address (an IPv6 address counts by its first 64 bits).  0 a second: no limit (the
  * default).  Those beyond are refused (RATE_LIMITED, with the time to wait), and without an

@@ -135,7 +135,7 @@ static qms_err identity(const struct qms_options *o, char *error, struct qms_tls
             return qms_tls_error_code(error);
         }
     }
-    qms_tls_server_request_certificate(*out, o->request_certificate);
+    qms_tls_server_request_certificate(*out, o->request_certificate || o->broker_pin_count > 0);
     return QMS_OK;
 }
 

@@ -140,6 +140,25 @@ static bool token_is_known(const struct qms_options *o, struct qms_taken *t)
     return known;
 }
 
+static bool certificate_is_known(const struct qms_options *o, struct qms_taken *t)
+{
+    bool known = false;
+
+    for (size_t i = 0; t->has_certificate && i < o->broker_pin_count; i++) {
+        known |= memcmp(o->broker_pins[i], t->certificate, sizeof(t->certificate)) == 0;
+    }
+    t->believed |= known;
+    return known;
+}
+
+/* By any of what the options name, or where they name nothing. */
+static bool is_known(const struct qms_options *o, struct qms_taken *t)
+{
+    bool token = token_is_known(o, t), certificate = certificate_is_known(o, t);
+
+    return token || certificate || o->accepted_count + o->broker_pin_count == 0;
+}
+
 /* What needs no callback.  True: it was refused. */
 static bool refused_at_once(struct qms_connection *c)
 {
@@ -154,8 +173,7 @@ static bool refused_at_once(struct qms_connection *c)
     } else if (t->over_limit) {
         stats[QMS_LISTENER_BUSY]++;
         refuse(c, QMS_CODE_BUSY, 0, "too many connections");
-    } else if (t->listener->settings.accepted_count > 0 &&
-               !token_is_known(&t->listener->settings, t)) {
+    } else if (!is_known(&t->listener->settings, t)) {
         stats[QMS_LISTENER_REFUSED]++;
         refuse(c, QMS_CODE_UNAUTHENTICATED, 0, "unknown token");
     } else {

@@ -144,7 +144,7 @@ static int hex_value(char c)
 }
 
 /* 64 digits, with or without a colon between two bytes. */
-static bool parse_pin(const char *text, uint8_t out[32])
+bool qms_options_parse_pin(const char *text, uint8_t out[32])
 {
     for (size_t i = 0; i < 32; i++) {
         int high, low;
@@ -167,7 +167,7 @@ qms_err qms_options_add_certificate_pin(struct qms_options *o, const char *sha25
 {
     uint8_t pin[32];
 
-    if (sha256_hex == NULL || !parse_pin(sha256_hex, pin)) {
+    if (sha256_hex == NULL || !qms_options_parse_pin(sha256_hex, pin)) {
         return QMS_E_INVALID;
     }
     if (o->pin_count == QMS_PINS_MAX) {

@@ -123,6 +123,20 @@ qms_err qms_options_add_broker_token(struct qms_options *o, const char *token)
     return add_text(o, NULL, token, true);
 }
 
+qms_err qms_options_add_broker_pin(struct qms_options *o, const char *sha256_hex)
+{
+    uint8_t pin[32];
+
+    if (sha256_hex == NULL || !qms_options_parse_pin(sha256_hex, pin)) {
+        return QMS_E_INVALID;
+    }
+    if (o->broker_pin_count == QMS_PINS_MAX) {
+        return QMS_E_LIMIT;
+    }
+    memcpy(o->broker_pins[o->broker_pin_count++], pin, sizeof(pin));
+    return QMS_OK;
+}
+
 /* ---- copies ---- */
 
 static qms_err copy_string(char **out, const char *text)

@@ -55,6 +55,8 @@ struct qms_options {
     struct qms_gate_rate rate_all, rate_each;
     struct qms_accepted_token *accepted;
     size_t accepted_count;
+    uint8_t broker_pins[QMS_PINS_MAX][32]; /* of keys whose holders are brokers */
+    size_t broker_pin_count;
     /* Cache: loaded by the first connection, dropped when what it was made from changes. */
     struct qms_trust *trust;
 };
@@ -62,6 +64,8 @@ struct qms_options {
 /** The defaults, in the caller's memory. */
 void qms_options_init(struct qms_options *o);
 void qms_options_fini(struct qms_options *o);
+/** 64 hex digits, colons allowed between pairs. */
+bool qms_options_parse_pin(const char *text, uint8_t out[32]);
 void qms_options_drop_tokens(struct qms_options *o); /* part of fini */
 /** A copy that shares the trust, without file names: their work is done.  A listener's has its
  * own certificate's and key's, and the tokens it takes.  QMS_E_NOMEM: nothing is left. */

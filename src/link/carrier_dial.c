@@ -63,8 +63,11 @@ static void on_watch(struct qms_endpoint *ep, int fd, bool watch, bool want_writ
 
 static struct qms_tls_client *trust_of(struct qms_carrier *c, const struct qms_upstream_conf *u)
 {
-    struct qms_tls_client_config config = {
-        .ca_pem = u->ca_pem, .pins = u->pins, .pin_count = u->pin_count};
+    struct qms_tls_client_config config = {.ca_pem = u->ca_pem,
+                                           .pins = u->pins,
+                                           .pin_count = u->pin_count,
+                                           .cert_pem = u->cert_pem,
+                                           .key_pem = u->key_pem};
     char error[QMS_TLS_ERROR_MAX] = "", key[QMS_TLS_KEY_LEN + 1];
     struct qms_tls_client *tls = qms_tls_client_new(&config, error);
     struct trust *t;

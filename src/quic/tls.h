@@ -60,8 +60,9 @@ struct qms_tls_client_config {
                                   certificate; either match counts */
     size_t pin_count;          /* with pins the chain, name and dates are not looked at */
     bool insecure;             /* no check at all; only by the user's explicit word */
-    const char *cert_file, *key_file; /* client certificate; both or none */
-    const char *keylog_file;          /* SSLKEYLOGFILE; NULL: none */
+    const char *cert_file, *key_file;   /* client certificate; both or none */
+    struct qms_bytes cert_pem, key_pem; /* the same as texts, in their place */
+    const char *keylog_file;            /* SSLKEYLOGFILE; NULL: none */
 };
 struct qms_tls_client *qms_tls_client_new(const struct qms_tls_client_config *config,
                                           char *error);

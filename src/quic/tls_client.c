@@ -182,9 +182,28 @@ static bool load_trust(struct qms_tls_client *t, const struct qms_tls_client_con
     return good;
 }
 
+static bool use_identity(struct qms_tls_client *t, struct qms_bytes cert, struct qms_bytes key,
+                         const char *cert_name, const char *key_name, char *error)
+{
+    gnutls_datum_t c = {(uint8_t *)(uintptr_t)cert.data, (unsigned)cert.len};
+    gnutls_datum_t k = {(uint8_t *)(uintptr_t)key.data, (unsigned)key.len};
+
+    absorb(t->trust, cert.data, cert.len);
+    int rv = gnutls_certificate_set_x509_key_mem(t->credentials, &c, &k, GNUTLS_X509_FMT_PEM);
+    if (rv < 0) {
+        qms_tls_error(error, "cannot use the certificate \"%s\" with the key \"%s\": %s",
+                      cert_name, key_name, gnutls_strerror(rv));
+    }
+    return rv >= 0;
+}
+
 static bool load_identity(struct qms_tls_client *t, const struct qms_tls_client_config *config,
                           char *error)
 {
+    if (config->cert_pem.len > 0) {
+        return use_identity(t, config->cert_pem, config->key_pem, "certificate text",
+                            "key text", error);
+    }
     if (config->cert_file == NULL && config->key_file == NULL) {
         return true;
     }
@@ -195,21 +214,16 @@ static bool load_identity(struct qms_tls_client *t, const struct qms_tls_client_
     size_t cert_len = 0, key_len = 0;
     char *cert = qms_tls_read_file(config->cert_file, &cert_len, error);
     char *key = cert != NULL ? qms_tls_read_file(config->key_file, &key_len, error) : NULL;
-    int rv = -1;
+    bool good = false;
     if (key != NULL) {
-        gnutls_datum_t c = {(uint8_t *)cert, (unsigned)cert_len};
-        gnutls_datum_t k = {(uint8_t *)key, (unsigned)key_len};
-        absorb(t->trust, cert, cert_len);
-        rv = gnutls_certificate_set_x509_key_mem(t->credentials, &c, &k, GNUTLS_X509_FMT_PEM);
-        if (rv < 0) {
-            qms_tls_error(error, "cannot use the certificate \"%s\" with the key \"%s\": %s",
-                          config->cert_file, config->key_file, gnutls_strerror(rv));
-        }
+        good = use_identity(t, (struct qms_bytes){(uint8_t *)cert, cert_len},
+                            (struct qms_bytes){(uint8_t *)key, key_len}, config->cert_file,
+                            config->key_file, error);
         qms_memzero(key, key_len);
     }
     qms_free(key);
     qms_free(cert);
-    return rv >= 0;
+    return good;
 }
 
 static bool load_pins(struct qms_tls_client *t, const struct qms_tls_client_config *config,

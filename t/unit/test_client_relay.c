@@ -8,6 +8,10 @@
 #include "qms_test.h"
 #include "session_duo.h"
 
+/* Of a key whose hash is all 0x07, and of one that is all zeroes. */
+#define PIN  "0707070707070707070707070707070707070707070707070707070707070707"
+#define ZERO "0000000000000000000000000000000000000000000000000000000000000000"
+
 struct world {
     struct fake_pair *pair;
     struct duo_side broker;
@@ -113,6 +117,9 @@ static int setup(void **state)
     assert_int_equal(qms_options_add_accepted_token(&o, NULL, "agents"), QMS_OK);
     assert_int_equal(qms_options_add_broker_token(&o, "brokers"), QMS_OK);
     assert_int_equal(qms_options_add_broker_token(&o, ""), QMS_E_INVALID);
+    assert_int_equal(qms_options_add_broker_pin(&o, PIN), QMS_OK);
+    assert_int_equal(qms_options_add_broker_pin(&o, ZERO), QMS_OK);
+    assert_int_equal(qms_options_add_broker_pin(&o, "07"), QMS_E_INVALID);
     assert_int_equal(qms_client_new_bare(&w->client), QMS_OK);
     w->client->now = fake_link_now(w->pair);
     assert_int_equal(qms_listener_new(w->client, &o, &listening, w, &w->l), QMS_OK);
@@ -135,7 +142,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static void dial(struct world *w, const char *token, uint64_t caps)
+/* `key`: each byte of its certificate's hash; 0: it shows none. */
+static void dial_with_key(struct world *w, const char *token, uint64_t caps, uint8_t key)
 {
     struct qms_control m = {.type = QMS_MSG_HELLO};
     struct qms_connection *taken;
@@ -143,12 +151,19 @@ static void dial(struct world *w, const char *token, uint64_t caps)
     assert_non_null(duo_one(&w->broker, fake_pair_link(w->pair, 0), true, NULL));
     m.u.hello.min_version = m.u.hello.max_version = QMS_WIRE_VERSION;
     m.u.hello.agent_id = text("broker");
-    m.u.hello.auth_scheme = QMS_AUTH_TOKEN;
+    m.u.hello.auth_scheme = token[0] != '\0' ? QMS_AUTH_TOKEN : QMS_AUTH_CERTIFICATE;
     m.u.hello.auth = text(token);
     m.u.hello.caps = caps;
     assert_int_equal(qms_session_hello(w->broker.s, &m), QMS_OK);
     assert_int_equal(qms_listener_take(w->l, fake_pair_link(w->pair, 1), &taken), QMS_OK);
+    taken->taken->has_certificate = key != 0;
+    memset(taken->taken->certificate, key, sizeof(taken->taken->certificate));
     settle(w);
+}
+
+static void dial(struct world *w, const char *token, uint64_t caps)
+{
+    dial_with_key(w, token, caps, 0);
 }
 
 /* What a broker opens for agent "alice", who asked for the group "workers". */
@@ -214,6 +229,31 @@ static void a_broker_with_an_agents_token_is_an_agent(void **state)
     struct world *w = *state;
 
     dial(w, "agents", QMS_CAP_RELAY);
+    check_not_believed(w);
+}
+
+static void a_broker_with_the_certificate_needs_no_token(void **state)
+{
+    struct world *w = *state;
+
+    dial_with_key(w, "", QMS_CAP_RELAY, 0x07);
+    check_believed(w);
+}
+
+static void another_certificate_lets_nobody_in(void **state)
+{
+    struct world *w = *state;
+
+    dial_with_key(w, "", QMS_CAP_RELAY, 0x08);
+    assert_null(w->taken);
+    assert_non_null(strstr(duo_take(&w->broker), "refused unauthenticated"));
+}
+
+static void no_certificate_is_not_one_of_zeroes(void **state)
+{
+    struct world *w = *state;
+
+    dial_with_key(w, "agents", QMS_CAP_RELAY, 0);
     check_not_believed(w);
 }
 
@@ -318,6 +358,9 @@ int main(void)
 #define QMS_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         QMS_TEST(a_broker_with_the_token_names_the_sources),
         QMS_TEST(a_broker_with_an_agents_token_is_an_agent),
+        QMS_TEST(a_broker_with_the_certificate_needs_no_token),
+        QMS_TEST(another_certificate_lets_nobody_in),
+        QMS_TEST(no_certificate_is_not_one_of_zeroes),
         QMS_TEST(an_older_broker_is_let_in_and_names_none),
         QMS_TEST(the_application_may_believe_a_broker_too),
         QMS_TEST(the_application_may_decide_later),

@@ -9,8 +9,9 @@
 /* How the broker calls itself towards agents that listen. */
 #define BROKER_ID "broker"
 
-static qms_err say_hello(struct qms_peer *p, const char *token)
+static qms_err say_hello(struct qms_peer *p, const struct qms_dialer *d)
 {
+    const char *token = qms_dialer_token(d);
     struct qms_control m = {.type = QMS_MSG_HELLO};
 
     m.u.hello.min_version = m.u.hello.max_version = QMS_WIRE_VERSION;
@@ -19,6 +20,8 @@ static qms_err say_hello(struct qms_peer *p, const char *token)
     if (token != NULL) {
         m.u.hello.auth_scheme = QMS_AUTH_TOKEN;
         m.u.hello.auth = qms_str(token, strlen(token));
+    } else if (qms_dialer_shows_certificate(d)) {
+        m.u.hello.auth_scheme = QMS_AUTH_CERTIFICATE;
     }
     return qms_session_hello(p->session, &m);
 }
@@ -33,7 +36,7 @@ qms_err qms_broker_dialed(struct qms_broker *b, struct qms_dialer *dialer,
     if (err != QMS_OK) {
         return err;
     }
-    err = say_hello(p, qms_dialer_token(dialer));
+    err = say_hello(p, dialer);
     if (err != QMS_OK) {
         qms_peer_close(p, QMS_CODE_INTERNAL, NULL); /* its end comes, and finds no dialer */
         return err;

@@ -177,6 +177,11 @@ const char *qms_dialer_upstream(const struct qms_dialer *d)
     return d->pool;
 }
 
+bool qms_dialer_shows_certificate(const struct qms_dialer *d)
+{
+    return d->upstream->cert_pem.len > 0;
+}
+
 unsigned qms_dialer_server(const struct qms_dialer *d)
 {
     return d->upstream->server;
@@ -284,6 +289,11 @@ static void set_id(struct qms_dialer *d)
     d->id_len = (size_t)len < sizeof(d->id) ? (size_t)len : sizeof(d->id) - 1;
 }
 
+static bool same_bytes(struct qms_bytes a, struct qms_bytes b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
 /* Whether a living connection is what this row of the new configuration asks for. */
 static bool is_same(const struct qms_dialer *d, const struct qms_upstream_conf *u,
                     const struct qms_upstream_agent *a, unsigned number)
@@ -296,8 +306,7 @@ static bool is_same(const struct qms_dialer *d, const struct qms_upstream_conf *
            memcmp(&d->agent->address, &a->address, a->address_len) == 0 &&
            old->server == u->server && old->pin_count == u->pin_count &&
            memcmp(old->pins, u->pins, sizeof(u->pins)) == 0 &&
-           old->ca_pem.len == u->ca_pem.len &&
-           (u->ca_pem.len == 0 || memcmp(old->ca_pem.data, u->ca_pem.data, u->ca_pem.len) == 0);
+           same_bytes(old->ca_pem, u->ca_pem) && same_bytes(old->cert_pem, u->cert_pem);
 }
 
 static struct qms_dialer *find(struct qms_broker *b, const struct qms_upstream_conf *u,

@@ -31,6 +31,8 @@ const char *qms_dialer_upstream(const struct qms_dialer *d);
 unsigned qms_dialer_server(const struct qms_dialer *d);
 /** The token that its agent wants to see; NULL: none. */
 const char *qms_dialer_token(const struct qms_dialer *d);
+/** Whether TLS shows it a certificate. */
+bool qms_dialer_shows_certificate(const struct qms_dialer *d);
 /* Events of its connection (peer_dial.c). */
 void qms_dialer_ready(struct qms_dialer *d);
 void qms_dialer_pong(struct qms_dialer *d, const uint8_t bytes[8]);

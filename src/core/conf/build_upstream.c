@@ -205,6 +205,28 @@ qms_err qms_conf_set_upstream_token(void *object, const struct qms_directive *d,
     return u->token == NULL ? qms_diag_nomem(diag) : QMS_OK;
 }
 
+qms_err qms_conf_set_upstream_certificate(void *object, const struct qms_directive *d, int argc,
+                                          const char *const *argv, struct qms_diag *diag)
+{
+    struct qms_upstream_conf *u = object;
+
+    (void)d, (void)argc;
+    u->cert_file = argv[0];
+    u->cert_place = qms_diag_place(diag);
+    return qms_conf_read_file(diag, argv[0], &u->cert_pem);
+}
+
+qms_err qms_conf_set_upstream_key(void *object, const struct qms_directive *d, int argc,
+                                  const char *const *argv, struct qms_diag *diag)
+{
+    struct qms_upstream_conf *u = object;
+
+    (void)d, (void)argc;
+    u->key_file = argv[0];
+    u->cert_place = qms_diag_place(diag);
+    return qms_conf_read_file(diag, argv[0], &u->key_pem);
+}
+
 qms_err qms_conf_set_upstream_rules(void *object, const struct qms_directive *d, int argc,
                                     const char *const *argv, struct qms_diag *diag)
 {

@@ -114,6 +114,32 @@ static qms_err check_ca(const struct qms_conf_env *env, struct qms_upstream_conf
     return QMS_OK;
 }
 
+static qms_err check_certificate(const struct qms_conf_env *env, struct qms_upstream_conf *u,
+                                 struct qms_diag *diag)
+{
+    struct qms_diag inner = {.conf = diag->conf};
+    struct qms_identity shown = {
+        .name = u->name, .cert_pem = u->cert_pem, .key_pem = u->key_pem};
+    qms_err err = QMS_OK;
+
+    at_place(diag, &u->cert_place);
+    if ((u->cert_file == NULL) != (u->key_file == NULL)) {
+        qms_diag_error(diag,
+                       "The upstream \"%s\" has only one of \"certificate\" and "
+                       "\"certificate_key\".",
+                       u->name);
+        return QMS_E_CONFIG;
+    }
+    if (u->cert_file != NULL && env->identity != NULL) {
+        err = env->identity->check(&shown, &inner);
+    }
+    if (err != QMS_OK) {
+        qms_diag_error(diag, "\"%s\" with \"%s\": %s", u->cert_file, u->key_file,
+                       inner.failed ? inner.text : qms_strerror(err));
+    }
+    return err;
+}
+
 qms_err qms_conf_check_upstreams(struct qms_conf *conf, const struct qms_conf_env *env,
                                  struct qms_diag *diag)
 {
@@ -125,6 +151,7 @@ qms_err qms_conf_check_upstreams(struct qms_conf *conf, const struct qms_conf_en
     for (size_t i = 0; err == QMS_OK && i < conf->upstream_count; i++) {
         err = find_server(conf, &conf->upstreams[i], diag);
         err = err == QMS_OK ? check_ca(env, &conf->upstreams[i], diag) : err;
+        err = err == QMS_OK ? check_certificate(env, &conf->upstreams[i], diag) : err;
     }
     return err;
 }

@@ -26,7 +26,8 @@ qms_conf_set qms_conf_set_deny, qms_conf_set_priority_clamp, qms_conf_set_queue,
 
 /* Of struct qms_upstream_conf (build_upstream.c). */
 qms_conf_set qms_conf_set_upstream_agent, qms_conf_set_upstream_ca, qms_conf_set_upstream_pin,
-    qms_conf_set_upstream_token, qms_conf_set_upstream_rules, qms_conf_set_upstream_health;
+    qms_conf_set_upstream_token, qms_conf_set_upstream_rules, qms_conf_set_upstream_certificate,
+    qms_conf_set_upstream_key, qms_conf_set_upstream_health;
 
 /** The identity of that name, or NULL. */
 struct qms_identity *qms_conf_identity(const struct qms_conf *conf, const char *name);

@@ -36,9 +36,12 @@ struct qms_upstream_conf {
     struct qms_bytes ca_pem; /* authorities to trust; empty: pins decide */
     uint8_t pins[QMS_UPSTREAM_PINS_MAX][32];
     size_t pin_count;
-    const char *server_name; /* that certificates must have; NULL: the URL's host */
-    const char *token;       /* shown in HELLO; NULL: none */
-    const char *rules_of;    /* as written: a server's name or address; NULL: the first one */
+    const char *server_name;          /* that certificates must have; NULL: the URL's host */
+    const char *cert_file, *key_file; /* that the broker shows; NULL: none */
+    struct qms_place cert_place;
+    struct qms_bytes cert_pem, key_pem;
+    const char *token;    /* shown in HELLO; NULL: none */
+    const char *rules_of; /* as written: a server's name or address; NULL: the first one */
     struct qms_place rules_place;
     unsigned server;       /* index of that server */
     uint64_t keep;         /* connections to each agent */
