@@ -31,6 +31,11 @@ static int setup_any(void **state)
     return start(state, NULL, "auth any slow key;");
 }
 
+static int setup_any_late_last(void **state)
+{
+    return start(state, NULL, "auth any key slow;");
+}
+
 static int setup_all(void **state)
 {
     return start(state, NULL, "auth all key slow;");
@@ -206,6 +211,18 @@ static void with_all_an_answer_that_does_not_come_tells_nothing(void **state)
     assert_int_equal(probe.slow_cancels, 42);
 }
 
+/* The other might have let it in: what was missing is the answer. */
+static void with_any_an_answer_that_does_not_come_is_the_reason(void **state)
+{
+    struct broker_fixture *f = *state;
+    struct agent *a = agent_connect(f, "alice", "evil");
+
+    advance(f, 6 * QMS_SECOND);
+    assert_int_equal(a->refused, QMS_CODE_UNAUTHENTICATED);
+    assert_int_equal(failures(f, "timeout"), 1);
+    assert_int_equal(failures(f, "bad_key"), 0);
+}
+
 /* Who finds no place to wait has learned nothing, and nothing is held against it. */
 static void with_all_no_place_to_wait_tells_nothing(void **state)
 {
@@ -357,6 +374,7 @@ int main(void)
                                         setup_all_late_first, teardown),
         WITH(nobody_is_asked_of_an_agent_without_a_credential, setup_all),
         WITH(with_all_an_answer_that_does_not_come_tells_nothing, setup_all),
+        WITH(with_any_an_answer_that_does_not_come_is_the_reason, setup_any_late_last),
         WITH(with_all_no_place_to_wait_tells_nothing, setup_all_few),
         WITH(with_all_a_stream_learns_nothing_of_its_token, setup_all),
         WITH(those_who_wait_are_bounded, setup_few),

@@ -270,10 +270,12 @@ void qms_chain_hello_cancel(const struct qms_chain *c, struct qms_chain_hello *a
     *at = (struct qms_chain_hello){0};
 }
 
-void qms_chain_hello_give_up(const struct qms_chain *c, struct qms_chain_hello *at,
-                             uint8_t *peer_data, const struct qms_refusal *why)
+void qms_chain_hello_give_up(const struct qms_chain *c, const struct qms_server_conf *server,
+                             struct qms_chain_hello *at, uint8_t *peer_data,
+                             const struct qms_refusal *why)
 {
-    const char *first = at->failed ? at->why.label : why->label;
+    bool decided = at->failed && server->auth_mode == QMS_AUTH_MODE_ALL;
+    const char *first = decided ? at->why.label : why->label;
 
     qms_chain_hello_cancel(c, at, peer_data);
     at->why = *why;

@@ -75,9 +75,10 @@ enum qms_verdict qms_chain_hello(const struct qms_chain *c,
 void qms_chain_hello_cancel(const struct qms_chain *c, struct qms_chain_hello *at,
                             uint8_t *peer_data);
 /** The same, and it is refused for lack of that answer: at->why is `why`, whose label stands
- * unless an authenticator has refused already; at->auth grants nothing. */
-void qms_chain_hello_give_up(const struct qms_chain *c, struct qms_chain_hello *at,
-                             uint8_t *peer_data, const struct qms_refusal *why);
+ * unless another's refusal alone was reason enough (`all`); at->auth grants nothing. */
+void qms_chain_hello_give_up(const struct qms_chain *c, const struct qms_server_conf *server,
+                             struct qms_chain_hello *at, uint8_t *peer_data,
+                             const struct qms_refusal *why);
 /** Whether modules that accepted a peer once satisfy the server's `auth` list. */
 bool qms_chain_still_authenticated(const struct qms_chain *c,
                                    const struct qms_server_conf *server, uint64_t accepted);

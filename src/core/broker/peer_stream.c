@@ -41,7 +41,7 @@ bool qms_peer_stream_token(struct qms_peer *p, struct qms_bytes token, qms_time 
     }
     enum qms_verdict v = qms_chain_hello(chain, qms_peer_server(p), p, memory, &cred, now, &at);
     if (v == QMS_LATER) {
-        qms_chain_hello_give_up(chain, &at, memory, &elsewhere);
+        qms_chain_hello_give_up(chain, qms_peer_server(p), &at, memory, &elsewhere);
     }
     qms_chain_peer_free(chain, memory);
     qms_free(memory);

@@ -62,7 +62,7 @@ static void too_late(struct qms_peer *p, struct qms_chain_hello *at)
     static const struct qms_refusal why = {QMS_CODE_UNAUTHENTICATED, 0, "authentication failed",
                                            "timeout"};
 
-    qms_chain_hello_give_up(&p->broker->chain, at, p->module_data, &why);
+    qms_chain_hello_give_up(&p->broker->chain, qms_peer_server(p), at, p->module_data, &why);
     at->auth.refused_by_authenticator = true;
 }
 
