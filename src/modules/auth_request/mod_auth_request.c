@@ -330,10 +330,13 @@ static enum qms_verdict refuse(struct qms_refusal *why, const char *label)
     return QMS_REJECT;
 }
 
-static enum qms_verdict no_answer(const struct conf *c, const struct qms_credential *cred,
-                                  const char *label, struct qms_grant *grant,
-                                  struct qms_refusal *why)
+/* Counted by itself: beside other authenticators, or with `fail open`, it is not what the
+ * agent's refusal is counted by. */
+static enum qms_verdict no_answer(struct worker *w, const struct conf *c,
+                                  const struct qms_credential *cred, const char *label,
+                                  struct qms_grant *grant, struct qms_refusal *why)
 {
+    qms_worker_count(w, label);
     if (c->fail == FAIL_CLOSED || cred->refused) {
         return refuse(why, label);
     }
@@ -364,7 +367,7 @@ static enum qms_verdict decide(struct worker *w, const struct conf *c,
     case QMS_ANSWER_FAILED:
         break;
     }
-    return no_answer(c, cred, timeout ? "service_timeout" : "service_failed", grant, why);
+    return no_answer(w, c, cred, timeout ? "service_timeout" : "service_failed", grant, why);
 }
 
 static void drop(struct peer *p)
@@ -408,7 +411,7 @@ static enum qms_verdict on_hello(void *peer_data, const void *conf, struct qms_p
     qms_memzero(q.token, sizeof(q.token));
     return known                ? decide(w, c, cred, false, grant, why)
            : p->pending != NULL ? QMS_LATER
-                                : no_answer(c, cred, "service_busy", grant, why);
+                                : no_answer(w, c, cred, "service_busy", grant, why);
 }
 
 static void cancel(void *peer_data)
