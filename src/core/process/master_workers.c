@@ -42,10 +42,19 @@ static void forget_master(struct qms_master *m, const struct qms_slot *own)
     }
 }
 
+/* While a generation is coming with what running workers cannot follow, the successor of one of
+ * those gets what the others of its generation have: that stays in force if the new one fails.
+ */
+static struct qms_conf *conf_of(const struct qms_master *m, const struct qms_slot *slot)
+{
+    return m->before != NULL && slot->generation < m->since ? m->before : m->conf;
+}
+
 static void run_worker(struct qms_master *m, const struct qms_slot *own, int channel,
                        int payload)
 {
-    struct qms_worker_start start = {.conf = m->conf,
+    struct qms_conf *conf = conf_of(m, own);
+    struct qms_worker_start start = {.conf = conf,
                                      .env = m->env,
                                      .channel = channel,
                                      .slot = (size_t)(own - m->slots),
@@ -58,10 +67,10 @@ static void run_worker(struct qms_master *m, const struct qms_slot *own, int cha
 
     forget_master(m, own);
     if (m->before != NULL) {
-        qms_sockets_leave(m->before, m->conf);
+        qms_sockets_leave(conf == m->conf ? m->before : m->conf, conf);
     }
-    qms_sockets_keep(m->conf, start.slot);
-    qms_zones_keep(m->conf);
+    qms_sockets_keep(conf, start.slot);
+    qms_zones_keep(conf);
     memcpy(start.secret, m->secret, sizeof(start.secret));
     exit(qms_worker_run(&start));
 }
@@ -86,7 +95,7 @@ static void start_worker(struct qms_master *m, struct qms_slot *slot, qms_time n
     struct qms_diag diag = {0};
 
     slot->start_at = QMS_NEVER;
-    if (qms_sockets_open_slot(m->conf, (size_t)(slot - m->slots), &diag) != QMS_OK) {
+    if (qms_sockets_open_slot(conf_of(m, slot), (size_t)(slot - m->slots), &diag) != QMS_OK) {
         qms_log(QMS_LOG_ERROR, "worker not started: %s", diag.text);
         slot->start_at = now + QMS_SECOND;
         return;
