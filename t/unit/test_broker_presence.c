@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Presence: the snapshot, what changes, and watchers that do not read. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,6 +165,89 @@ static void a_watcher_that_reads_late_is_told_what_is_and_not_what_was(void **st
     settle(f);
 }
 
+static void another_worker_has(struct broker_fixture *f, const char *prefix, int count)
+{
+    char id[64];
+
+    for (int i = 0; i < count; i++) {
+        struct qms_directory_entry entry = {.epoch = 1, .worker = 9}, old;
+        snprintf(id, sizeof(id), "%s%d", prefix, i);
+        assert_int_equal(
+            qms_directory_join(f->broker->directory, qms_str(id, strlen(id)), &entry, &old),
+            QMS_OK);
+    }
+}
+
+static void it_loses(struct broker_fixture *f, const char *id)
+{
+    assert_true(qms_directory_leave(f->broker->directory, qms_str(id, strlen(id)), 1));
+}
+
+/* However many there are and however slowly it reads. */
+static void a_snapshot_costs_no_memory(void **state)
+{
+    struct broker_fixture *f = *state;
+    struct agent *w = agent_connect(f, "watcher", NULL);
+    struct qms_control m = {.type = QMS_MSG_WATCH, .u.watch.req = 1};
+
+    another_worker_has(f, "long.0123456789012345678901234567890.", 20000);
+    fake_link_hold_acks(w->pair, 1, true);
+    assert_int_equal(qms_session_send(w->s, &m), QMS_OK); /* fills CONTROL */
+    settle(f);
+    size_t before = mallinfo2().uordblks;
+    m.u.watch.req = 2;
+    assert_int_equal(qms_session_send(w->s, &m), QMS_OK);
+    settle(f);
+    assert_true(mallinfo2().uordblks < before + 65536);
+    assert_false(w->closed);
+    assert_int_equal(qms_directory_purge(f->broker->directory, 9), 20000);
+    settle(f);
+}
+
+/* A WATCH that finds nobody looks at everyone, and others have their turns meanwhile. */
+static void a_snapshot_takes_its_turns(void **state)
+{
+    struct broker_fixture *f = *state;
+    struct agent *w = agent_connect(f, "watcher", NULL);
+    struct qms_control m = {.type = QMS_MSG_WATCH, .u.watch.req = 1};
+    int turns = 0;
+
+    another_worker_has(f, "a.", 40000);
+    m.u.watch.prefix = qms_str("none", 4);
+    assert_int_equal(qms_session_send(w->s, &m), QMS_OK);
+    for (w->presence[0] = '\0'; strcmp(w->presence, "! ") != 0; turns++) {
+        assert_true(turns < 100);
+        step(f, 0);
+    }
+    assert_true(turns > 8);
+    assert_int_equal(qms_directory_purge(f->broker->directory, 9), 40000);
+}
+
+static void the_snapshot_meets_whoever_comes_and_nobody_who_has_gone(void **state)
+{
+    struct broker_fixture *f = *state;
+    struct agent *w = agent_connect(f, "watcher", NULL);
+
+    another_worker_has(f, "long.0123456789012345678901234567890.", 9000);
+    another_worker_has(f, "late.", 4);
+    fake_link_hold_acks(w->pair, 1, true);
+    assert_int_equal(watch(w, "l"), QMS_CODE_OK);
+    /* The snapshot has told the first ones, and not come to the last. */
+    it_loses(f, "late.1");
+    it_loses(f, "long.0123456789012345678901234567890.0");
+    it_loses(f, "late.2");
+    another_worker_has(f, "late.2", 1); /* late.20 */
+    fake_link_hold_acks(w->pair, 1, false);
+    for (int i = 0; i < 100 && strstr(w->presence, "! ") == NULL; i++) {
+        w->presence[0] = '\0';
+        advance(f, 20 * QMS_MILLISECOND);
+    }
+    assert_non_null(strstr(w->presence, "+late.0 +late.3 +late.20 "
+                                        "-long.0123456789012345678901234567890.0 ! "));
+    assert_int_equal(qms_directory_purge(f->broker->directory, 9), 9002);
+    settle(f);
+}
+
 static void watching_survives_every_failing_allocation(void **state)
 {
     struct broker_fixture *f = *state;
@@ -198,6 +282,9 @@ int main(void)
         QMS_TEST(an_unwatched_prefix_is_silent),
         QMS_TEST(watches_are_bounded),
         QMS_TEST(a_watcher_that_reads_late_is_told_what_is_and_not_what_was),
+        QMS_TEST(a_snapshot_costs_no_memory),
+        QMS_TEST(a_snapshot_takes_its_turns),
+        QMS_TEST(the_snapshot_meets_whoever_comes_and_nobody_who_has_gone),
         QMS_TEST(watching_survives_every_failing_allocation),
     };
     return cmocka_run_group_tests_name("broker_presence", tests, NULL, NULL);

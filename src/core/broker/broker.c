@@ -44,9 +44,9 @@ static void broker_destroy(struct qms_broker *b)
     qms_free(b);
 }
 
-static void on_presence(void *arg, struct qms_bytes id)
+static void on_presence(void *arg, struct qms_bytes id, uint64_t number)
 {
-    qms_presence_changed(arg, id);
+    qms_presence_changed(arg, id, number);
 }
 
 static qms_err broker_fill(struct qms_broker *b, struct qms_conf *conf)

@@ -36,12 +36,21 @@ size_t qms_directory_purge(struct qms_directory *d, uint16_t worker);
 const struct qms_directory_entry *qms_directory_find(const struct qms_directory *d,
                                                      struct qms_bytes id);
 /** Calls `changed` whenever an id that nobody had is claimed, and when nobody has it any more;
- * not when a newer claim takes the place of an older one.  It must not change the directory. */
+ * not when a newer claim takes the place of an older one.  `number`: its place among all ids in
+ * the order in which they came.  It must not change the directory. */
 void qms_directory_observe(struct qms_directory *d,
-                           void (*changed)(void *arg, struct qms_bytes id), void *arg);
+                           void (*changed)(void *arg, struct qms_bytes id, uint64_t number),
+                           void *arg);
 /** Calls `each` for every id that is claimed; it must not change the directory. */
 void qms_directory_each(const struct qms_directory *d,
                         void (*each)(void *arg, struct qms_bytes id), void *arg);
 size_t qms_directory_count(const struct qms_directory *d);
+
+/** The id that came next after the one of that number (0: after nobody), lent until the
+ * directory changes; `*number` is its own.  False: none did.  So a walk over all ids that goes
+ * on from the number it has come to may take as long as it likes: it meets what comes meanwhile
+ * at its end, and costs no memory. */
+bool qms_directory_after(const struct qms_directory *d, uint64_t after, struct qms_bytes *id,
+                         uint64_t *number);
 
 #endif

@@ -11,6 +11,8 @@
 
 /* One walk sends so many messages at most: other peers wait for their turn. */
 #define BURST 512
+/* And looks at so many ids of the snapshot. */
+#define LOOKS 4096
 /* Pace at which a watcher that does not read is tried again. */
 #define AGAIN_FOR (20 * QMS_MILLISECOND)
 
@@ -20,8 +22,10 @@ struct watch {
     struct qms_list due;     /* in broker->watches_due */
     struct qms_peer *peer;
     uint64_t req;
+    uint64_t walked;         /* number of the id to which the snapshot has come */
+    bool walked_all;         /* it has met everyone; what has changed meanwhile follows */
     bool told_all;           /* the snapshot is complete */
-    struct qms_map *waiting; /* names to tell; the value is the entry itself */
+    struct qms_map *waiting; /* changes to tell; the value is the entry itself */
     struct qms_list queue;   /* of the same, in order */
     struct qms_timer again;
     size_t prefix_len;
@@ -104,15 +108,6 @@ static void on_again(struct qms_timer *t, qms_time now)
     touch(QMS_CONTAINER(t, struct watch, again));
 }
 
-static void note_present(void *arg, struct qms_bytes id)
-{
-    struct watch *w = arg;
-
-    if (covers(w, id) && note(w, id) != QMS_OK) {
-        w->peer->watch_failed = true;
-    }
-}
-
 static struct watch *watch_new(struct qms_peer *p, uint64_t req, struct qms_bytes prefix)
 {
     struct watch *w = qms_calloc(1, sizeof(*w));
@@ -143,12 +138,6 @@ qms_err qms_presence_watch(struct qms_peer *p, uint64_t req, struct qms_bytes pr
     struct watch *w = prefix.len > QMS_NAME_MAX ? NULL : watch_new(p, req, prefix);
 
     if (w == NULL) {
-        return QMS_E_NOMEM;
-    }
-    p->watch_failed = false;
-    qms_directory_each(p->broker->directory, note_present, w);
-    if (p->watch_failed) {
-        watch_free(w);
         return QMS_E_NOMEM;
     }
     touch(w);
@@ -213,13 +202,14 @@ static void give_up(struct qms_peer *p)
     qms_peer_touch(p);
 }
 
-void qms_presence_changed(struct qms_broker *b, struct qms_bytes id)
+void qms_presence_changed(struct qms_broker *b, struct qms_bytes id, uint64_t number)
 {
     struct qms_list *node;
 
     QMS_LIST_FOREACH(node, &b->watches) {
         struct watch *w = QMS_CONTAINER(node, struct watch, node);
-        if (covers(w, id) && note(w, id) != QMS_OK) {
+        bool ahead = !w->walked_all && number > w->walked; /* the snapshot meets it, or not */
+        if (!ahead && covers(w, id) && note(w, id) != QMS_OK) {
             w->peer->watch_failed = true; /* the turn closes it: not inside this walk */
             touch(w);
         }
@@ -236,26 +226,59 @@ static qms_err tell(struct watch *w, uint8_t state, struct qms_bytes name)
 
 enum { OFFLINE, ONLINE, COMPLETE };
 
-/* One message.  QMS_E_AGAIN: nothing waits. */
-static qms_err tell_next(struct watch *w)
+/* The next one of the snapshot, if one of the next `*looks` ids is one.  Of what waits as a
+ * change the queue speaks, when the snapshot has met everyone. */
+static qms_err tell_present(struct watch *w, unsigned *looks)
 {
-    const struct qms_list *first = qms_list_first(&w->queue);
+    struct qms_bytes id;
+    uint64_t number;
 
-    if (first == NULL && w->told_all) {
-        return QMS_E_AGAIN;
+    for (; *looks > 0; --*looks) {
+        if (!qms_directory_after(w->peer->broker->directory, w->walked, &id, &number)) {
+            w->walked_all = true;
+            return QMS_OK;
+        }
+        bool now = covers(w, id) && qms_map_get(w->waiting, id) == NULL;
+        qms_err err = now ? tell(w, ONLINE, id) : QMS_OK;
+        if (err != QMS_OK) {
+            return err;
+        }
+        w->walked = number;
+        if (now) {
+            return QMS_OK;
+        }
     }
-    if (first == NULL) {
-        qms_err err = tell(w, COMPLETE, (struct qms_bytes){0});
-        w->told_all = err == QMS_OK;
-        return err;
-    }
-    struct entry *e = QMS_CONTAINER(first, struct entry, node);
+    return QMS_OK;
+}
+
+static qms_err tell_change(struct watch *w, struct entry *e)
+{
     struct qms_bytes name = {e->name, e->len};
     bool here = qms_directory_find(w->peer->broker->directory, name) != NULL;
     qms_err err = tell(w, here ? ONLINE : OFFLINE, name);
+
     if (err == QMS_OK) {
         entry_free(w, e);
     }
+    return err;
+}
+
+/* One message.  QMS_E_AGAIN: nothing waits. */
+static qms_err tell_next(struct watch *w, unsigned *looks)
+{
+    const struct qms_list *first = qms_list_first(&w->queue);
+
+    if (!w->walked_all) {
+        return tell_present(w, looks);
+    }
+    if (first != NULL) {
+        return tell_change(w, QMS_CONTAINER(first, struct entry, node));
+    }
+    if (w->told_all) {
+        return QMS_E_AGAIN;
+    }
+    qms_err err = tell(w, COMPLETE, (struct qms_bytes){0});
+    w->told_all = err == QMS_OK;
     return err;
 }
 
@@ -263,9 +286,10 @@ static void run(struct watch *w)
 {
     struct qms_broker *b = w->peer->broker;
     qms_err err = w->peer->watch_failed ? QMS_E_NOMEM : QMS_OK;
+    unsigned looks = LOOKS;
 
-    for (int i = 0; err == QMS_OK && i < BURST; i++) {
-        err = tell_next(w);
+    for (int i = 0; err == QMS_OK && i < BURST && looks > 0; i++) {
+        err = tell_next(w, &looks);
     }
     if (err == QMS_OK) {
         touch(w); /* there is more: the next turn */

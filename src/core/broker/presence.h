@@ -2,9 +2,11 @@
 /* Presence: who is told which agents come and go, on all workers, since each has the whole
  * directory.
  *
- * A watch begins with everyone who is there.  What is to be told waits by name, and only what
- * holds when it is sent is told; so an agent that comes and goes ten times while its watcher
- * reads slowly is told once, and what waits is bounded by the names that there are. */
+ * A watch begins with everyone who is there: it walks through the directory as far as it is
+ * read and a turn's share allows, so that it costs no memory.  What changes behind it waits by
+ * name, and only what holds when it is sent is told; so an agent that comes and goes ten times
+ * while its watcher reads slowly is told once, and what waits is bounded by the names that
+ * there are. */
 #ifndef QMS_CORE_BROKER_PRESENCE_H
 #define QMS_CORE_BROKER_PRESENCE_H
 
@@ -24,8 +26,8 @@ bool qms_presence_allowed(struct qms_peer *p);
 /** Ends all watches of a peer. */
 void qms_presence_leave(struct qms_peer *p);
 
-/** An id came to the directory, or went. */
-void qms_presence_changed(struct qms_broker *b, struct qms_bytes id);
+/** An id came to the directory, or went; `number`: as qms_directory_observe tells. */
+void qms_presence_changed(struct qms_broker *b, struct qms_bytes id, uint64_t number);
 /** Sends what waits, as far as it is read. */
 void qms_presence_turn(struct qms_broker *b);
 /** Whether a turn has something to do at once. */
