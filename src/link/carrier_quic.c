@@ -140,7 +140,10 @@ static struct qms_tls_server *load_tls(const struct qms_server_conf *server,
 
     if (tls == NULL) {
         qms_diag_error(diag, "The certificate of \"%s\" cannot be used: %s", id->name, error);
-    } else if (id->trust != NULL) {
+        return NULL;
+    }
+    qms_tls_server_set_tickets(tls, (unsigned)(id->ticket_for / QMS_SECOND));
+    if (id->trust != NULL) {
         qms_tls_server_trust(tls, id->trust, "quicms/1", id->client_ca_required);
     }
     return tls;

@@ -33,8 +33,9 @@ static bool ticket_is_due(const struct qms_quic_conn *c)
     const char *early = c->ep->config.early_alpn;
     struct qms_bytes alpn = qms_tls_session_alpn(&c->tls);
 
-    return early == NULL ||
-           (alpn.len == strlen(early) && memcmp(alpn.data, early, alpn.len) == 0);
+    return qms_tls_session_resumable(&c->tls) &&
+           (early == NULL ||
+            (alpn.len == strlen(early) && memcmp(alpn.data, early, alpn.len) == 0));
 }
 
 static int server_ready(struct qms_quic_conn *c)

@@ -1,32 +1,43 @@
 /* SPDX-License-Identifier: MIT */
 /* Early data (0-RTT).
  *
- * A client keeps one blob a server: "QT1", the length of the transport parameters (2 bytes),
- * the parameters, and GnuTLS's session.  With it, streams that may be early go out behind the
+ * A client keeps one blob a server: "QT2", the wall second at which the ticket is over (8
+ * bytes), the length of the transport parameters (2 bytes), the parameters, and GnuTLS's
+ * session.  GnuTLS would promise early data with a ticket that is over, leave the ticket out,
+ * and then fail for want of a key.  With the blob, streams that may be early go out behind the
  * first packet.  When the server refuses, they go back to the line and out again as if nothing
  * had been sent: their bytes are held until they are acknowledged anyway. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "quic/int.h"
 
-#define MAGIC      "QT1"
-#define HEAD_LEN   5
+#define MAGIC      "QT2"
+#define LEN_AT     11
+#define HEAD_LEN   13
 #define PARAMS_MAX 512
+/* Seconds that a first flight may take. */
+#define MARGIN 1
 
 struct ticket {
     struct qms_bytes params, session;
 };
 
+/* False also where the ticket is over, or will be before the server sees it. */
 static bool parse(struct qms_bytes in, struct ticket *out)
 {
+    uint64_t until = 0;
     size_t len;
 
     if (in.len < HEAD_LEN || memcmp(in.data, MAGIC, 3) != 0) {
         return false;
     }
-    len = (size_t)in.data[3] << 8 | in.data[4];
-    if (len > in.len - HEAD_LEN) {
+    for (size_t i = 3; i < LEN_AT; i++) {
+        until = until << 8 | in.data[i];
+    }
+    len = (size_t)in.data[LEN_AT] << 8 | in.data[LEN_AT + 1];
+    if (len > in.len - HEAD_LEN || (uint64_t)qms_clock_wall() + MARGIN >= until) {
         return false;
     }
     out->params = (struct qms_bytes){in.data + HEAD_LEN, len};
@@ -54,6 +65,7 @@ static void hand_out(struct qms_quic_conn *c, const gnutls_datum_t *session)
 {
     size_t room = HEAD_LEN + PARAMS_MAX + session->size;
     uint8_t *blob = qms_calloc(1, room);
+    uint64_t until = (uint64_t)qms_clock_wall() + c->tls.ticket_seconds;
     ngtcp2_ssize len;
 
     if (blob == NULL) {
@@ -62,8 +74,11 @@ static void hand_out(struct qms_quic_conn *c, const gnutls_datum_t *session)
     len = ngtcp2_conn_encode_0rtt_transport_params(c->ng, blob + HEAD_LEN, PARAMS_MAX);
     if (len >= 0) {
         memcpy(blob, MAGIC, 3);
-        blob[3] = (uint8_t)(len >> 8);
-        blob[4] = (uint8_t)len;
+        for (size_t i = LEN_AT; i > 3; until >>= 8) {
+            blob[--i] = (uint8_t)until;
+        }
+        blob[LEN_AT] = (uint8_t)(len >> 8);
+        blob[LEN_AT + 1] = (uint8_t)len;
         memcpy(blob + HEAD_LEN + len, session->data, session->size);
         c->on_ticket(c->ticket_arg,
                      (struct qms_bytes){blob, HEAD_LEN + (size_t)len + session->size});

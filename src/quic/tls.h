@@ -31,6 +31,9 @@ void qms_tls_server_unref(struct qms_tls_server *t); /* takes NULL */
 /** Whether sessions made from now on ask the client for a certificate.  It may have none, and
  * its chain is not looked at: the layer above decides by its hash. */
 void qms_tls_server_request_certificate(struct qms_tls_server *t, bool request);
+/** How many seconds a session that is made from now on may be resumed; 0: not at all.  6 hours
+ * unless it is called. */
+void qms_tls_server_set_tickets(struct qms_tls_server *t, unsigned seconds);
 /** Sessions made from now on ask agents over raw QUIC (ALPN `alpn`, static text) for a
  * certificate of `trust` (a reference is taken; NULL: no longer).  `required`: a handshake
  * without one, or with one that is not good, fails; else the layer above decides. */

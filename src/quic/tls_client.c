@@ -318,10 +318,16 @@ static int ticket_came(gnutls_session_t session, unsigned type, unsigned when,
 {
     struct qms_tls_session *s = gnutls_session_get_ptr(session);
     (void)type;
-    (void)when;
-    (void)msg;
 
-    if (incoming != 0 && s->on_ticket != NULL) {
+    if (incoming == 0 || s->on_ticket == NULL) {
+        return 0;
+    }
+    if (when == GNUTLS_HOOK_PRE) { /* RFC 8446 section 4.6.1: it begins with the lifetime */
+        const uint8_t *at = msg->data;
+        s->ticket_seconds = msg->size < 4 ? 0
+                                          : (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 |
+                                                (uint32_t)at[2] << 8 | at[3];
+    } else {
         s->on_ticket(s);
     }
     return 0;
@@ -365,7 +371,7 @@ qms_err qms_tls_session_client(struct qms_tls_session *s, struct qms_tls_client 
     }
     gnutls_session_set_ptr(s->gnutls, &s->ref);
     gnutls_handshake_set_hook_function(s->gnutls, GNUTLS_HANDSHAKE_NEW_SESSION_TICKET,
-                                       GNUTLS_HOOK_POST, ticket_came);
+                                       GNUTLS_HOOK_BOTH, ticket_came);
     if (data.len > 0) {
         (void)gnutls_session_set_data(s->gnutls, data.data, data.len);
     }

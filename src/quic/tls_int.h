@@ -26,6 +26,7 @@ struct qms_tls_session {
     char *server_name;
     /* Client: the server has given a ticket. */
     void (*on_ticket)(struct qms_tls_session *s);
+    uint32_t ticket_seconds; /* lifetime of the one that came */
     /* Takes a line of the key log, ended by a newline; NULL: keys are not logged. */
     void (*on_key)(struct qms_tls_session *s, struct qms_bytes line);
     char *why; /* why the peer's certificate was refused, or NULL */
@@ -50,6 +51,9 @@ void qms_tls_early_fini(struct qms_tls_early *e);
 void qms_tls_session_fini(struct qms_tls_session *s);
 /** The negotiated protocol; empty before it is known. */
 struct qms_bytes qms_tls_session_alpn(const struct qms_tls_session *s);
+
+/** Whether the server gives tickets for it. */
+bool qms_tls_session_resumable(const struct qms_tls_session *s);
 
 /** What the peer has shown, leaf first, DER, lent while the session lives: `max` at most; how
  * many. */

@@ -21,6 +21,7 @@ struct qms_tls_server {
     struct qms_tls_trust *trust; /* NULL: none */
     const char *trust_alpn;
     bool required;
+    unsigned ticket_seconds; /* 0: no tickets */
 };
 
 static void server_free(struct qms_tls_server *t)
@@ -112,6 +113,7 @@ static struct qms_tls_server *server_new(struct qms_bytes cert, struct qms_bytes
         return NULL;
     }
     t->refs = 1;
+    t->ticket_seconds = 6 * 3600;
     int rv = load(t, cert, key);
     if (rv < 0) {
         explain(rv, cert, cert_name, key_name, error);
@@ -187,6 +189,16 @@ void qms_tls_server_trust(struct qms_tls_server *t, struct qms_tls_trust *trust,
                                            trust != NULL ? verify_client : NULL);
 }
 
+void qms_tls_server_set_tickets(struct qms_tls_server *t, unsigned seconds)
+{
+    t->ticket_seconds = seconds;
+}
+
+bool qms_tls_session_resumable(const struct qms_tls_session *s)
+{
+    return s->server->ticket_seconds > 0;
+}
+
 void qms_tls_server_hash(const struct qms_tls_server *t, uint8_t out[32])
 {
     memcpy(out, t->hash, 32);
@@ -252,8 +264,9 @@ static int configure(struct qms_tls_session *s, struct qms_tls_server *t,
     if (rv == 0 && t->trust != NULL) {
         gnutls_handshake_set_post_client_hello_function(s->gnutls, ask_for_certificate);
     }
-    if (rv == 0) {
+    if (rv == 0 && t->ticket_seconds > 0) {
         rv = gnutls_session_ticket_enable_server(s->gnutls, &ticket);
+        gnutls_db_set_cache_expiration(s->gnutls, (int)t->ticket_seconds);
     }
     if (rv == 0 && early != NULL) {
         gnutls_anti_replay_enable(s->gnutls, early->anti_replay);

@@ -140,6 +140,27 @@ static qms_err check_identity(struct qms_conf *conf, const struct qms_conf_env *
     return err;
 }
 
+/* Seconds are what a ticket has room for, and early data needs one. */
+static qms_err check_tickets(const struct qms_conf *conf, struct qms_diag *diag)
+{
+    for (size_t i = 0; i < conf->server_count; i++) {
+        const struct qms_server_conf *s = &conf->servers[i];
+        const struct qms_identity *id = s->identity;
+        qms_diag_at(diag, id->file != NULL ? id->file : conf->file, id->line);
+        if (id->ticket_for % QMS_SECOND != 0) {
+            qms_diag_error(diag,
+                           "\"ticket_lifetime\" of the tls block \"%s\" is in whole seconds.",
+                           id->name);
+        } else if (id->ticket_for == 0 && s->early_data != QMS_EARLY_DATA_OFF) {
+            qms_diag_error(diag,
+                           "\"early_data\" needs tickets, and \"ticket_lifetime\" of the tls "
+                           "block \"%s\" is 0.",
+                           id->name);
+        }
+    }
+    return diag->failed ? QMS_E_CONFIG : QMS_OK;
+}
+
 /* The first server that shows a self-signed certificate gives it its name. */
 static void name_identities(struct qms_conf *conf)
 {
@@ -174,6 +195,7 @@ qms_err qms_conf_check(struct qms_conf *conf, const struct qms_conf_env *env,
         err = check_identity(conf, env, id, diag);
         err = err == QMS_OK ? check_client_ca(conf, env, id, diag) : err;
     }
+    err = err == QMS_OK ? check_tickets(conf, diag) : err;
     if (err == QMS_OK) {
         name_identities(conf);
     }

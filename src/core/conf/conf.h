@@ -42,6 +42,9 @@ enum qms_auth_mode { QMS_AUTH_MODE_OFF, QMS_AUTH_MODE_ANY, QMS_AUTH_MODE_ALL };
 
 /* A certificate and key as PEM texts, checked.  Self-signed ones are minted and renewed by the
  * master. */
+/* What a tls block has where it does not say ticket_lifetime. */
+#define QMS_TICKET_FOR (6 * 3600 * QMS_SECOND)
+
 struct qms_identity {
     const char *name; /* of the tls block */
     const char *file; /* where that is, for errors; NULL: not in a file */
@@ -56,6 +59,7 @@ struct qms_identity {
     /* Clients' certificates over raw QUIC. */
     const char *client_ca, *crl; /* files; NULL: none */
     bool client_ca_required;
+    uint64_t ticket_for; /* ns, whole seconds; 0: no session is resumed */
     const struct qms_identity_ops *ops;
     void *trust; /* of ops->trust; NULL: no client_ca */
     /* Self-signed: the one that is used next, published ahead so that pages can pin both;

@@ -270,6 +270,7 @@ struct qms_identity *qms_conf_identity_add(struct qms_conf *conf, const char *na
         return NULL;
     }
     id->name = name;
+    id->ticket_for = QMS_TICKET_FOR;
     conf->identities = list;
     conf->identities[conf->identity_count++] = id;
     return id;
