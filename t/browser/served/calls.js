@@ -66,8 +66,8 @@ export const streams = (at) => withPair(at, async (a, b) => {
   found.result = [text(result.meta), result.acceptor];
   got.setPriority(7);
   stream.setPriority({forward: 3});
-  await a.ping();
-  await b.ping();
+  const settled = ({forward, reverse}) => forward === 3 && reverse === 7;
+  for (let i = 0; i < 250 && !(settled(stream.priority) && settled(got.priority)); i++) await sleep(20);
   found.priorities = [stream.priority, got.priority];
   const back = readAll(stream.readable);
   await writeAll(got.writable, utf8('pong'));
