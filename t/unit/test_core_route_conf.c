@@ -133,7 +133,7 @@ static void modules_inherit_from_quic_through_the_server_to_the_route(void **sta
     assert_int_equal(level(find(f, QMS_KIND_AGENT, "e")), 2);
 }
 
-static void a_server_replaces_a_block_by_one_with_the_same_words(void **state)
+static void a_server_replaces_a_block_by_one_for_the_same_names(void **state)
 {
     struct conf_fixture *f = *state;
     conf_is(f, "quic { route agent = a { priority_clamp 1..2; } route * { deny; }"
@@ -142,6 +142,11 @@ static void a_server_replaces_a_block_by_one_with_the_same_words(void **state)
     assert_int_equal(f->conf->servers[0].route_count, 2);
     assert_int_equal(find(f, QMS_KIND_AGENT, "a")->priority_low, 3);
     assert_int_equal(find(f, QMS_KIND_AGENT, "b")->deny, 1);
+    /* With and without "^=" it is about the same names. */
+    conf_is(f, "quic { route agent a { priority_clamp 1..2; }"
+               "  server { " SERVER_HEAD "route agent ^= a { priority_clamp 3..4; } } }");
+    assert_int_equal(f->conf->servers[0].route_count, 1);
+    assert_int_equal(find(f, QMS_KIND_AGENT, "ab")->priority_low, 3);
 }
 
 static void each_server_has_blocks_of_its_own(void **state)
@@ -254,6 +259,8 @@ static void errors_name_the_line_and_the_nearest_word(void **state)
                AT(2, "Unknown directive \"dney\"; did you mean \"deny\"?"));
     conf_fails(f, QUIC("route agent a { }\nroute agent a { }"),
                AT(2, "The route \"agent a\" is there already, at /c/quicms.conf:1."));
+    conf_fails(f, QUIC("route agent a { }\nroute agent ^= a { }"),
+               AT(2, "The route \"agent a\" is there already, at /c/quicms.conf:1."));
     conf_fails(f, QUIC("\nroute agent = a { balance sticky; }"),
                AT(2, "\"balance\" belongs in routes of groups; this one is \"agent = a\"."));
     conf_fails(f, QUIC("\nroute group g { on_slow drop; }"),
@@ -337,7 +344,7 @@ int main(void)
         QMS_TEST(a_block_of_one_kind_goes_before_one_of_all),
         QMS_TEST(where_an_expression_has_no_end_nothing_passes),
         QMS_TEST(modules_inherit_from_quic_through_the_server_to_the_route),
-        QMS_TEST(a_server_replaces_a_block_by_one_with_the_same_words),
+        QMS_TEST(a_server_replaces_a_block_by_one_for_the_same_names),
         QMS_TEST(each_server_has_blocks_of_its_own),
         QMS_TEST(values_are_read_and_priorities_brought_within),
         QMS_TEST(groups_and_topics_have_values_of_their_own),

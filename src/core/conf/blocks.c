@@ -320,7 +320,7 @@ const struct qms_conf_block qms_conf_blocks[] = {
      .help = "What holds for streams and datagrams to some targets; KIND is agent, group, topic or service. "
              "The exact name (=) wins; then the longest prefix, if it is written with ^=; then the first regular expression (~, PCRE2) that fits (a name on which one gives up is refused); "
              "then the longest prefix (\"*\" is the empty one); \"route *\" is for every kind and comes last. "
-             "Blocks of the quic block hold in every server, which may replace one by another with the same words."},
+             "Blocks of the quic block hold in every server, which may replace one by another for the same names."},
     {.name = "location", .ctx = QMS_CTX_LOCATION, .outer = QMS_CTX_SERVER, .arg = "path", .multiple = true,
      .rows = location_rows,
      .help = "What is found at a path of an HTTP/3 server: files below it, where the longest path that has a root and begins the request's wins; WebTransport sessions at exactly this path."},

@@ -192,13 +192,19 @@ static qms_err check_kinds(const struct qms_conf_scope *s, const struct qms_rout
 
 /* ---- blocks ---- */
 
-static const struct qms_route_conf *twin(const struct qms_server_conf *server,
+static bool is_prefix(const struct qms_route_conf *r)
+{
+    return r->how == QMS_ROUTE_PREFIX || r->how == QMS_ROUTE_PREFIX_LAST;
+}
+
+/* One for the very same names among the first `count`: one of the two would never be asked. */
+static const struct qms_route_conf *twin(const struct qms_server_conf *server, size_t count,
                                          const struct qms_route_conf *block)
 {
-    for (size_t i = 0; i < server->route_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         const struct qms_route_conf *r = &server->routes[i];
-        if (r->kinds == block->kinds && r->how == block->how &&
-            strcmp(r->text, block->text) == 0) {
+        bool alike = r->how == block->how || (is_prefix(r) && is_prefix(block));
+        if (r->kinds == block->kinds && alike && strcmp(r->text, block->text) == 0) {
             return r;
         }
     }
@@ -230,8 +236,9 @@ static qms_err build_content(struct qms_conf_builder *b, struct qms_conf_scope *
     return err == QMS_OK ? check_kinds(s, block, b->diag) : err;
 }
 
-qms_err qms_conf_build_route(struct qms_conf_builder *b, struct qms_conf_scope *s,
-                             const struct qms_conf_item *item)
+/* One that the first `own` blocks of the server replace is left out. */
+static qms_err build_route(struct qms_conf_builder *b, struct qms_conf_scope *s,
+                           const struct qms_conf_item *item, size_t own)
 {
     struct qms_server_conf *server = s->up->object;
     struct qms_route_conf words = {.file = s->file, .line = s->line};
@@ -240,31 +247,25 @@ qms_err qms_conf_build_route(struct qms_conf_builder *b, struct qms_conf_scope *
     if (err != QMS_OK) {
         return err;
     }
-    const struct qms_route_conf *same = twin(server, &words);
+    bool replaced = twin(server, own, &words) != NULL;
+    const struct qms_route_conf *same = twin(server, server->route_count, &words);
     struct qms_route_conf *block = same == NULL ? add(b, server) : NULL;
     if (block == NULL) {
-        if (same != NULL) {
-            qms_diag_error(b->diag, "The route \"%s\" is there already, at %s:%u.", words.name,
+        if (same != NULL && !replaced) {
+            qms_diag_error(b->diag, "The route \"%s\" is there already, at %s:%u.", same->name,
                            same->file, same->line);
         }
         qms_route_conf_drop(&words);
-        return same != NULL ? QMS_E_CONFIG : QMS_E_NOMEM;
+        return replaced ? QMS_OK : same != NULL ? QMS_E_CONFIG : QMS_E_NOMEM;
     }
     *block = words;
     return build_content(b, s, block);
 }
 
-/* Whether the block of these words in the quic block is replaced by one of the server. */
-static bool replaced(const struct qms_server_conf *server, size_t own,
-                     const struct qms_conf_item *item)
+qms_err qms_conf_build_route(struct qms_conf_builder *b, struct qms_conf_scope *s,
+                             const struct qms_conf_item *item)
 {
-    for (size_t i = 0; i < own; i++) {
-        const struct qms_route_conf *r = &server->routes[i];
-        if (qms_route_conf_is(r, item->argc, item->argv)) {
-            return true;
-        }
-    }
-    return false;
+    return build_route(b, s, item, 0);
 }
 
 static qms_err build_no_route(struct qms_conf_builder *b, struct qms_server_conf *server,
@@ -299,11 +300,11 @@ qms_err qms_conf_build_quic_routes(struct qms_conf_builder *b, const struct qms_
                                        .line = i->line,
                                        .outer = s->modules,
                                        .up = s};
-        if (!i->block || strcmp(i->name, "route") != 0 || replaced(server, own, i)) {
+        if (!i->block || strcmp(i->name, "route") != 0) {
             continue;
         }
         qms_diag_at(b->diag, i->file, i->line);
-        err = qms_conf_build_route(b, &route, i);
+        err = build_route(b, &route, i, own);
     }
     return err;
 }

@@ -193,20 +193,6 @@ static qms_err join_words(struct qms_route_conf *block, int argc, const char *co
     return block->name != NULL ? QMS_OK : qms_diag_nomem(diag);
 }
 
-bool qms_route_conf_is(const struct qms_route_conf *block, int argc, const char *const *argv)
-{
-    const char *rest = block->name;
-
-    for (int i = 0; i < argc; i++) {
-        size_t len = strlen(argv[i]);
-        if (strncmp(rest, argv[i], len) != 0 || rest[len] != (i + 1 < argc ? ' ' : '\0')) {
-            return false;
-        }
-        rest += len + (i + 1 < argc);
-    }
-    return true;
-}
-
 qms_err qms_route_conf_words(struct qms_route_conf *block, int argc, const char *const *argv,
                              struct qms_diag *diag)
 {

@@ -75,8 +75,6 @@ unsigned qms_route_conf_kinds(const char *word);
  * QMS_E_NOMEM: diag says why. */
 QMS_MUST_CHECK qms_err qms_route_conf_words(struct qms_route_conf *block, int argc,
                                             const char *const *argv, struct qms_diag *diag);
-/** Whether the block was written with these words. */
-bool qms_route_conf_is(const struct qms_route_conf *block, int argc, const char *const *argv);
 /** Frees what a block holds outside the arena. */
 void qms_route_conf_drop(struct qms_route_conf *block);
 /** The same for all blocks of a server. */
