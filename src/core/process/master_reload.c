@@ -73,11 +73,14 @@ static void send_conf(struct qms_master *m, int pack_fd)
     send_all(m, &msg, "configuration");
 }
 
-/* All that workers find there. */
+/* All that workers find there.  An error log that is named anew can be opened; one that could
+ * be when the broker started is opened again later, and is no reason to refuse all the rest. */
 static qms_err equip(struct qms_master *m, struct qms_conf *conf, struct qms_diag *diag)
 {
-    qms_err err = qms_logs_open(conf, diag);
+    bool same_log = strcmp(conf->error_log, m->conf->error_log) == 0;
+    qms_err err = same_log ? QMS_OK : qms_error_log_check(conf, diag);
 
+    err = err == QMS_OK ? qms_logs_open(conf, diag) : err;
     err = err == QMS_OK ? qms_cert_provision(conf, m->env, qms_clock_wall(), diag) : err;
     return err == QMS_OK ? qms_zones_give(conf, m->conf, diag) : err;
 }
