@@ -323,12 +323,11 @@ static int on_path_validation(ngtcp2_conn *ng, uint32_t flags, const ngtcp2_path
 }
 
 #define SHARED_CALLBACKS                                                                       \
-    .recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb,                                     \
-    .handshake_completed = on_handshake_completed, .encrypt = ngtcp2_crypto_encrypt_cb,        \
-    .decrypt = qms_peek_decrypt, .hp_mask = ngtcp2_crypto_hp_mask_cb,                          \
-    .recv_stream_data = on_stream_data, .acked_stream_data_offset = on_acked,                  \
-    .stream_open = on_stream_open, .stream_close = on_stream_close,                            \
-    .recv_stateless_reset = on_stateless_reset,                                                \
+    .recv_crypto_data = qms_crypto_in, .handshake_completed = on_handshake_completed,          \
+    .encrypt = ngtcp2_crypto_encrypt_cb, .decrypt = qms_peek_decrypt,                          \
+    .hp_mask = ngtcp2_crypto_hp_mask_cb, .recv_stream_data = on_stream_data,                   \
+    .acked_stream_data_offset = on_acked, .stream_open = on_stream_open,                       \
+    .stream_close = on_stream_close, .recv_stateless_reset = on_stateless_reset,               \
     .extend_max_local_streams_bidi = on_max_streams_bidi,                                      \
     .extend_max_local_streams_uni = on_max_streams_uni, .rand = on_rand,                       \
     .get_new_connection_id = on_new_cid, .remove_connection_id = on_remove_cid,                \

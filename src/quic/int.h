@@ -20,6 +20,7 @@
 #include "base/sched.h"
 #include "quic/allowance.h"
 #include "quic/cid.h"
+#include "quic/crypto_in.h"
 #include "quic/endpoint.h"
 #include "quic/peek.h"
 #include "quic/proven.h"
@@ -132,7 +133,8 @@ struct qms_quic_conn {
     ngtcp2_conn *ng;
     struct qms_proven proven; /* server: what the client has shown of itself */
     struct qms_tls_session tls;
-    struct qms_list dirty; /* in the endpoint's, or in the socket's `stalled` */
+    struct qms_crypto_level crypto_in[3]; /* by ngtcp2_encryption_level */
+    struct qms_list dirty;                /* in the endpoint's, or in the socket's `stalled` */
     struct qms_list all;
 
     struct qms_list streams;    /* those with an id */
