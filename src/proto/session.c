@@ -84,9 +84,9 @@ void qms_ss_free(struct qms_ss *st)
     if (s->control == st) {
         s->control = NULL;
     }
+    qms_ss_leave_held(st);
     qms_ss_drop_head(st);
     qms_handles_remove(&s->handles, st);
-    qms_list_remove(&st->wait);
     qms_ss_receipts_over(st);
     qms_list_remove(&st->all);
     qms_free(st);
@@ -231,6 +231,9 @@ static void on_stream_closed(struct qms_link_stream *ls)
     }
     ls->user = NULL;
     st->pub.link_stream = NULL;
+    if (st->state == QMS_SS_HELD && st->held_fin && !st->pub.bidi) {
+        return; /* the link is through with it; what came is told when its time has come */
+    }
     if (st->announced) {
         st->pub.session->events->on_stream_closed(&st->pub);
     }

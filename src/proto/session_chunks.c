@@ -5,15 +5,6 @@
 #include "proto/code.h"
 #include "proto/session_i.h"
 
-static void credit(struct qms_ss *st, size_t len)
-{
-    struct qms_link_stream *ls = st->pub.link_stream;
-
-    if (len > 0) {
-        ls->link->ops->consume(ls, len);
-    }
-}
-
 /* Takes bytes of a chunk's length; false: it is not complete yet. */
 static bool take_length(struct qms_chunks *c, struct qms_bytes *data, uint64_t *len)
 {
@@ -31,7 +22,7 @@ static bool take_length(struct qms_chunks *c, struct qms_bytes *data, uint64_t *
 static void tell(struct qms_ss *st, struct qms_bytes data, bool fin)
 {
     if (st->stopped) {
-        credit(st, data.len);
+        qms_ss_consume(st, data.len);
     } else {
         st->pub.session->events->on_data(&st->pub, data, fin);
     }
@@ -51,10 +42,10 @@ static bool take(struct qms_ss *st, struct qms_bytes *data)
         data->len -= run.len;
         tell(st, run, false);
     } else if (take_length(c, data, &c->left_in)) {
-        credit(st, before - data->len);
+        qms_ss_consume(st, before - data->len);
         c->ended = c->left_in == 0;
     } else {
-        credit(st, before);
+        qms_ss_consume(st, before);
     }
     /* What was told may have closed the session or ended the stream. */
     return !c->ended && st->state == QMS_SS_PAYLOAD && qms_session_lives(st->pub.session);
@@ -71,7 +62,7 @@ void qms_ss_chunks_input(struct qms_ss *st, struct qms_bytes data, bool fin)
     if (!qms_session_lives(s)) {
         return;
     }
-    credit(st, data.len);
+    qms_ss_consume(st, data.len);
     if (c->ended && data.len > 0) {
         qms_ss_fail(st, QMS_CODE_PROTOCOL, "malformed_chunk");
     } else if (c->ended && !over_before) {

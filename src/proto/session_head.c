@@ -59,18 +59,28 @@ qms_err qms_ss_gather(struct qms_ss *st, struct qms_bytes data, size_t full,
     return err;
 }
 
-void qms_ss_credit(struct qms_ss *st, size_t upto)
+void qms_ss_consume(struct qms_ss *st, size_t len)
 {
     struct qms_link_stream *ls = st->pub.link_stream;
 
-    if (upto > st->credited && ls != NULL) {
-        ls->link->ops->consume(ls, upto - st->credited);
+    if (ls != NULL && len > 0) {
+        ls->link->ops->consume(ls, len);
+    }
+}
+
+void qms_ss_credit(struct qms_ss *st, size_t upto)
+{
+    if (upto > st->credited) {
+        qms_ss_consume(st, upto - st->credited);
         st->credited = (uint32_t)upto;
     }
 }
 
 void qms_link_stream_refuse(struct qms_link_stream *ls, uint8_t code)
 {
+    if (ls == NULL) {
+        return;
+    }
     if (ls->bidi || ls->local) {
         ls->link->ops->reset(ls, code);
     }
@@ -79,7 +89,7 @@ void qms_link_stream_refuse(struct qms_link_stream *ls, uint8_t code)
     }
 }
 
-static void leave_held(struct qms_ss *st)
+void qms_ss_leave_held(struct qms_ss *st)
 {
     struct qms_session *s = st->pub.session;
 
@@ -92,7 +102,7 @@ static void leave_held(struct qms_ss *st)
 
 void qms_ss_reject(struct qms_ss *st, uint8_t code)
 {
-    leave_held(st);
+    qms_ss_leave_held(st);
     st->state = QMS_SS_OVER;
     qms_ss_credit(st, st->head_len);
     qms_ss_drop_head(st);
@@ -128,7 +138,7 @@ static void hold(struct qms_ss *st, struct qms_bytes data, bool fin)
                 s->held_bytes + data.len <= s->limits->held_bytes * factor;
     if (!room || qms_ss_keep(st, data) != QMS_OK) {
         qms_session_odd(s, "held_overflow");
-        leave_held(st);
+        qms_ss_leave_held(st);
         st->state = QMS_SS_OVER;
         refuse_head(st, got,
                     room                           ? QMS_CODE_BUSY
@@ -140,6 +150,15 @@ static void hold(struct qms_ss *st, struct qms_bytes data, bool fin)
     st->held_fin = fin;
 }
 
+/* The link's stream was over before its bytes could be told. */
+static void end_late(struct qms_ss *st)
+{
+    if (st->announced && st->pub.session->phase != QMS_SESSION_CLOSED) {
+        st->pub.session->events->on_stream_closed(&st->pub);
+    }
+    qms_ss_free(st);
+}
+
 /* The stream as if its bytes came only now. */
 static void release(struct qms_ss *st)
 {
@@ -147,7 +166,7 @@ static void release(struct qms_ss *st)
     uint8_t *kept = st->head;
     struct qms_bytes data = {kept, st->head_len};
 
-    leave_held(st);
+    qms_ss_leave_held(st);
     st->head = NULL;
     st->head_len = st->head_cap = 0;
     st->state = QMS_SS_HEAD;
@@ -156,6 +175,9 @@ static void release(struct qms_ss *st)
     qms_ss_head_input(st, data, st->held_fin);
     qms_free(kept);
     qms_ss_received(st, 0, st->held_fin);
+    if (st->pub.link_stream == NULL && st->state != QMS_SS_HELD) {
+        end_late(st);
+    }
 }
 
 void qms_session_release_held(struct qms_session *s)

@@ -153,6 +153,8 @@ void qms_session_control_acked(struct qms_session *s, uint64_t len);
 void qms_ss_head_input(struct qms_ss *st, struct qms_bytes data, bool fin);
 void qms_ss_held_input(struct qms_ss *st, struct qms_bytes data, bool fin);
 void qms_session_release_held(struct qms_session *s);
+/** Takes it out of what is held, or of what waits for its header. */
+void qms_ss_leave_held(struct qms_ss *st);
 /** First bytes so far: `data` alone, or what was kept with `data` behind it (up to `full`). */
 QMS_MUST_CHECK qms_err qms_ss_gather(struct qms_ss *st, struct qms_bytes data, size_t full,
                                      struct qms_bytes *in);
@@ -161,11 +163,13 @@ QMS_MUST_CHECK qms_err qms_ss_keep(struct qms_ss *st, struct qms_bytes data);
 /** What answers a header or RESULT that could not be decoded, on its stream. */
 uint8_t qms_ss_code_of(qms_err err);
 void qms_ss_drop_head(struct qms_ss *st);
+/** Gives credit for `len` bytes back, as long as there is a link stream. */
+void qms_ss_consume(struct qms_ss *st, size_t len);
 /** Credits the first bytes up to the `upto`-th. */
 void qms_ss_credit(struct qms_ss *st, size_t upto);
 /** Ends a stream that the layer above never saw: RESET and STOP_SENDING with `code`. */
 void qms_ss_reject(struct qms_ss *st, uint8_t code);
-/** RESET and STOP_SENDING on a link stream, whichever directions it has. */
+/** RESET and STOP_SENDING on a link stream, whichever directions it has.  Takes NULL. */
 void qms_link_stream_refuse(struct qms_link_stream *ls, uint8_t code);
 
 /* session_route.c */

@@ -23,6 +23,13 @@ static bool usable(const struct qms_ss *st)
     return st->pub.link_stream != NULL && st->pub.session->phase != QMS_SESSION_CLOSED;
 }
 
+/* A unidirectional stream that ended before it could be told: its opener can still be. */
+static bool came_whole(const struct qms_ss *st)
+{
+    return st->pub.link_stream == NULL && !st->pub.opener && !st->pub.bidi &&
+           st->pub.session->phase == QMS_SESSION_OPEN;
+}
+
 qms_err qms_ss_write_own(struct qms_ss *st, struct qms_bytes bytes)
 {
     struct qms_blob *blob = qms_blob_copy(bytes);
@@ -211,7 +218,7 @@ void qms_ss_payload_input(struct qms_ss *st, struct qms_bytes data, bool fin)
         return;
     }
     if (st->stopped) {
-        ops_of(st)->consume(st->pub.link_stream, data.len);
+        qms_ss_consume(st, data.len);
         return;
     }
     st->pub.session->events->on_data(&st->pub, data, fin);
@@ -330,7 +337,7 @@ static qms_err send_status(struct qms_ss *st, uint8_t status, struct qms_bytes r
 
 static void refuse_uni(struct qms_ss *st, const struct qms_result *r)
 {
-    ops_of(st)->stop(st->pub.link_stream, r->status);
+    qms_link_stream_refuse(st->pub.link_stream, (uint8_t)r->status);
     if (send_status(st, (uint8_t)r->status, r->reason) != QMS_OK) {
         qms_session_odd(st->pub.session, "status_dropped"); /* STOP_SENDING says enough */
     }
@@ -346,7 +353,7 @@ qms_err qms_session_result(struct qms_session_stream *pub, const struct qms_resu
     if (pub->opener || st->result_done) {
         return QMS_E_STATE;
     }
-    if (!usable(st)) {
+    if (!usable(st) && !came_whole(st)) {
         return QMS_E_CLOSED;
     }
     qms_err err = r->status <= QMS_CODE_MAX ? qms_result_encode(&w, r) : QMS_E_INVALID;
@@ -426,9 +433,11 @@ void qms_session_stop(struct qms_session_stream *pub, uint8_t code)
 {
     struct qms_ss *st = qms_ss_of(pub);
 
-    if (usable(st) && qms_ss_can_receive(st) && !st->stopped) {
+    if ((usable(st) || came_whole(st)) && qms_ss_can_receive(st) && !st->stopped) {
         st->stopped = true;
-        ops_of(st)->stop(pub->link_stream, code);
+        if (pub->link_stream != NULL) {
+            ops_of(st)->stop(pub->link_stream, code);
+        }
         if (pub->session->link->quiet_stops || is_refusal(st, code)) {
             /* Without memory the other side fills its window and waits. */
             (void)!send_status(st, code == QMS_CODE_OK ? QMS_CODE_CANCELLED : code,

@@ -33,6 +33,11 @@ async function withOpenStream(id) {
     }};
 }
 
+// On a busy machine Chromium may say that the navigation was aborted, having left the page all the same.
+const reload = (page) => page.reload().catch((e) => {
+  if (!/ERR_ABORTED/.test(e.message)) throw e;
+});
+
 test('code and reason of a broker that closes arrive in the page', async () => {
   const first = await agentPage(shared.browser, 'twice');
   const second = await agentPage(shared.browser, 'twice');
@@ -60,7 +65,7 @@ test('the open streams of a page that closes end as PEER_GONE', async () => {
 
 test('a page that is reloaded in the middle of a stream gives the other page PEER_GONE', async () => {
   const {page, seen} = await withOpenStream('reloader');
-  await page.reload();
+  await reload(page);
   equal(await seen(), [PEER_GONE, PEER_GONE], 'codes at the other page');
   await page.shut();
 });
@@ -77,7 +82,7 @@ test('a native agent whose page is reloaded is told that its stream broke off', 
   const accepted = page.evaluate(async () => { (await nextStream()).accept(); });
   const opener = native('opener-2', 'open', 'agent:reloader-2');
   await accepted;
-  await page.reload();
+  await reload(page);
   const {code, err} = await opener.done;
   equal(code, 6, `exit status (${err})`);
   await page.shut();
@@ -92,7 +97,7 @@ test('what a reloaded page had sent by half is not taken for the whole', () => w
     await writer.write(q.noise(300_000, 1));
   });
   await until('some of it is stored', () => readdirSync(dir).length > 0);
-  await page.reload();
+  await reload(page);
   const {code} = await listener.done;
   equal(code, 6, 'exit status');
   const broken = listener.lines().map((l) => JSON.parse(l)).find((e) => e.event === 'broken');

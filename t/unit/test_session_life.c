@@ -236,6 +236,83 @@ static void bytes_that_follow_between_welcome_and_release_keep_their_order(void 
     assert_string_equal(duo_take(&d->b), "route 0 agent:x 9\ndata 0 \"one\"\ndata 0 \"two\"\n");
 }
 
+/* The link is over with such a stream as soon as its FIN is here. */
+static void a_whole_stream_before_welcome_is_not_lost(void **state)
+{
+    struct duo *d = *state;
+    struct qms_control m = {.type = QMS_MSG_WELCOME};
+
+    d->b.holds_hello = true;
+    assert_int_equal(duo_hello(d), QMS_OK);
+    assert_int_equal(duo_write(duo_open(&d->a, false, "x", 9), "one"), QMS_OK);
+    qms_session_finish(d->a.last);
+    duo_settle(d);
+    assert_int_equal(fake_link_streams(d->pair, 1), 1); /* CONTROL */
+    assert_string_equal(duo_take(&d->b), "hello a1\n");
+    m.u.welcome.agent_id = duo_text("a1");
+    assert_int_equal(qms_session_welcome(d->b.s, &m), QMS_OK);
+    duo_settle(d);
+    assert_string_equal(duo_take(&d->b),
+                        "route 0 agent:x 9\ndata 0 \"one\"\nfin 0\nclosed 0\n");
+    assert_string_equal(duo_take(&d->a), "closed 0\nwelcome a1\n");
+}
+
+static void its_refusal_is_told_all_the_same(void **state)
+{
+    struct duo *d = *state;
+    struct qms_control m = {.type = QMS_MSG_WELCOME};
+
+    d->b.holds_hello = true;
+    d->b.rejects = QMS_CODE_BUSY;
+    assert_int_equal(duo_hello(d), QMS_OK);
+    assert_int_equal(duo_write(duo_open(&d->a, false, "x", 9), "one"), QMS_OK);
+    qms_session_finish(d->a.last);
+    duo_settle(d);
+    m.u.welcome.agent_id = duo_text("a1");
+    assert_int_equal(qms_session_welcome(d->b.s, &m), QMS_OK);
+    duo_settle(d);
+    assert_string_equal(duo_take(&d->b), "hello a1\nroute 0 agent:x 9\nclosed 0\n");
+    assert_string_equal(duo_take(&d->a), "closed 0\nwelcome a1\ncontrol 19\n");
+}
+
+static void nor_is_one_of_the_other_side(void **state)
+{
+    struct duo *d = *state;
+    struct qms_control m = {.type = QMS_MSG_WELCOME};
+    struct qms_link_stream *control;
+
+    d->b.holds_hello = true;
+    assert_int_equal(duo_hello(d), QMS_OK);
+    duo_settle(d);
+    control = d->b.s->control->pub.link_stream;
+    fake_stream_hold(control, true); /* WELCOME is late */
+    m.u.welcome.agent_id = duo_text("a1");
+    assert_int_equal(qms_session_welcome(d->b.s, &m), QMS_OK);
+    assert_int_equal(duo_write(duo_open(&d->b, false, "a1", 9), "one"), QMS_OK);
+    qms_session_finish(d->b.last);
+    duo_settle(d);
+    assert_string_equal(duo_take(&d->a), "");
+    fake_stream_hold(control, false);
+    duo_settle(d);
+    assert_string_equal(duo_take(&d->a), "welcome a1\nroute 0 agent:a1 9\ndata 0 \"one\"\n"
+                                         "fin 0\nclosed 0\n");
+}
+
+static void a_link_that_ends_takes_what_was_held_along(void **state)
+{
+    struct duo *d = *state;
+
+    d->b.holds_hello = true;
+    assert_int_equal(duo_hello(d), QMS_OK);
+    assert_int_equal(duo_write(duo_open(&d->a, false, "x", 9), "one"), QMS_OK);
+    qms_session_finish(d->a.last);
+    duo_settle(d);
+    fake_link_break(d->pair, QMS_E_IO);
+    duo_settle(d);
+    assert_true(d->b.ended);
+    assert_int_equal(d->b.routes, 0);
+}
+
 static void the_seventeenth_held_route_is_unauthenticated(void **state)
 {
     struct duo *d = *state;
@@ -513,6 +590,10 @@ int main(void)
         QMS_TEST(an_authenticator_may_take_its_time),
         QMS_TEST(routes_before_welcome_are_held_and_then_come_in_order),
         QMS_TEST(bytes_that_follow_between_welcome_and_release_keep_their_order),
+        QMS_TEST(a_whole_stream_before_welcome_is_not_lost),
+        QMS_TEST(its_refusal_is_told_all_the_same),
+        QMS_TEST(nor_is_one_of_the_other_side),
+        QMS_TEST(a_link_that_ends_takes_what_was_held_along),
         QMS_TEST(the_seventeenth_held_route_is_unauthenticated),
         QMS_TEST(more_than_16_kib_held_is_unauthenticated),
         QMS_TEST(what_a_reset_stream_held_is_free_for_others),
