@@ -134,6 +134,10 @@ static qms_err load(void *conf, struct qms_diag *diag)
     struct qms_bytes text;
     qms_err err;
 
+    if (c->rules.leeway % QMS_SECOND != 0) {
+        qms_diag_error(diag, "\"jwt_leeway\" is in whole seconds, as the times of tokens are.");
+        return QMS_E_CONFIG;
+    }
     if (c->path == NULL) {
         return QMS_OK;
     }
