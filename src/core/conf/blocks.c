@@ -239,7 +239,7 @@ static const char *const balance_words[] = {"round_robin", "least_streams", "sti
 static const struct qms_directive route_rows[] = {
     {.name = "deny", .contexts = QMS_CTX_ROUTE, .type = QMS_D_CUSTOM, .set = qms_conf_set_deny,
      .args_min = 0, .args_max = 1, .syntax = "[on | off]",
-     .help = "Refuses every stream (FORBIDDEN) to targets of the block, and drops datagrams to them."},
+     .help = "Refuses every stream to targets of the block and every JOIN of them (FORBIDDEN), and drops datagrams to them."},
     {.name = "priority_clamp", .contexts = QMS_CTX_ROUTE, .type = QMS_D_CUSTOM, .set = qms_conf_set_priority_clamp,
      .def = "0..255", .max = 255, .syntax = "LOW..HIGH",
      .help = "Bounds that priorities of streams are brought within, when they are opened and when they change."},
@@ -254,7 +254,7 @@ static const struct qms_directive route_rows[] = {
      .help = "Groups: how many other members are tried when one has no room, refuses, or dies before its RESULT; what the opener sent is kept for them, up to half of route_buffer."},
     {.name = "queue", .contexts = QMS_CTX_ROUTE, .type = QMS_D_CUSTOM, .set = qms_conf_set_queue,
      .def = "off", .words = off_word, .max = 100000, .args_min = 1, .args_max = 2, .syntax = "off | number [timeout=time]",
-     .help = "Groups: how many streams may wait for a member to come, on all workers together, and how long (2s); then, and without a queue at once, they are refused with OFFLINE."},
+     .help = "Groups: how many streams may wait for a member to come, on all workers together, and how long (2s); further ones are refused with BUSY, those that waited in vain, and without a queue all, with OFFLINE."},
     {.name = "dial", .contexts = QMS_CTX_ROUTE, .type = QMS_D_CUSTOM, .set = qms_conf_set_dial, .syntax = "name",
      .help = "Groups: the members are the agents of that upstream, by their weights, and nobody joins."},
     {.name = "max_subscribers", .contexts = QMS_CTX_ROUTE, .type = QMS_D_NUMBER, .offset = R(max_subscribers),
