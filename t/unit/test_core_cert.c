@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -18,12 +19,15 @@
 #define DAY  86400
 #define T0   ((int64_t)1000000000)
 
+static useconds_t mint_takes;
+
 /* A "certificate" is "FROM DAYS" before its key. */
 static qms_err mint(const char *name, int64_t from, unsigned days, char **cert, char **key)
 {
     char text[64];
 
     assert_string_equal(name, "a.example");
+    (void)usleep(mint_takes);
     int len = snprintf(text, sizeof(text), "%lld %u\n", (long long)from, days);
     *cert = qms_strndup(text, (size_t)len);
     *key = qms_strndup("-----BEGIN PRIVATE KEY-----\nx\n", 30);
@@ -220,6 +224,51 @@ static void a_folder_that_cannot_be_made_is_told(void **state)
                         "directory; name another one with \"state_dir\".");
 }
 
+/* A machine may start with a clock that is years ahead, and be told better. */
+static void what_a_clock_that_was_ahead_has_minted_is_replaced(void **state)
+{
+    struct fixture *f = *state;
+    const int64_t then = T0 + 1000 * DAY;
+
+    (void)at(f, then);
+    (void)at(f, then + 9 * DAY); /* the next one too */
+    assert_false(qms_cert_ahead(f->conf, then));
+    assert_true(qms_cert_ahead(f->conf, T0));
+    const struct qms_identity *id = at(f, T0);
+    assert_int_equal(hash_of(id->hash), T0 - HOUR);
+    assert_int_equal(id->next_cert_pem.len, 0);
+    assert_false(qms_cert_ahead(f->conf, T0));
+    /* By hours is no reason to break pins. */
+    assert_int_equal(hash_of(at(f, T0 - 20 * HOUR)->hash), T0 - HOUR);
+    /* Nor is a next one that begins when it takes over. */
+    id = at(f, T0 + 9 * DAY);
+    const int64_t next = hash_of(id->next_hash);
+    assert_int_equal(hash_of(at(f, T0 + 9 * DAY + 1)->next_hash), next);
+}
+
+static void two_brokers_with_one_folder_have_one_certificate(void **state)
+{
+    struct fixture *f = *state;
+    int64_t theirs = 0;
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    mint_takes = 200000;
+    pid_t pid = fork();
+    if (pid == 0) {
+        theirs = hash_of(at(f, T0 + 1)->hash);
+        _exit(write(ends[1], &theirs, sizeof(theirs)) == (ssize_t)sizeof(theirs) ? 0 : 1);
+    }
+    assert_true(pid > 0);
+    int64_t ours = hash_of(at(f, T0 + 2)->hash);
+    assert_int_equal(read(ends[0], &theirs, sizeof(theirs)), sizeof(theirs));
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    mint_takes = 0;
+    close(ends[0]);
+    close(ends[1]);
+    assert_int_equal(ours, theirs);
+}
+
 static void the_secret_outlives_a_restart(void **state)
 {
     struct fixture *f = *state;
@@ -266,6 +315,8 @@ int main(void)
         QMS_TEST(short_lives_take_turns_by_the_second),
         QMS_TEST(a_spoilt_file_is_replaced),
         QMS_TEST(a_folder_that_cannot_be_made_is_told),
+        QMS_TEST(what_a_clock_that_was_ahead_has_minted_is_replaced),
+        QMS_TEST(two_brokers_with_one_folder_have_one_certificate),
         QMS_TEST(the_secret_outlives_a_restart),
         QMS_TEST(only_our_own_host_names_are_answered),
     };

@@ -20,6 +20,9 @@
 #define DAY 86400
 /* Backdated, for clocks that are a little behind ours. */
 #define SKEW 3600
+/* A certificate that begins later than this from now was minted by a clock that was wrong: a
+ * machine may start years ahead.  No client takes it before. */
+#define AHEAD DAY
 
 /* One certificate with its key, as it is stored: the one text behind the other. */
 struct pair {
@@ -104,7 +107,13 @@ static void file_name(const struct minter *m, bool next, char *buf, size_t size)
     (void)snprintf(buf, size, "%s%s.pem", m->id->name, next ? "-next" : "");
 }
 
-/* What is not there, not readable or over is treated alike: it will be minted. */
+/* The next one may begin when it takes over. */
+static bool is_ahead(const struct qms_identity *facts, int64_t now, bool next)
+{
+    return facts->from > now + AHEAD + (next ? seconds(facts->self_signed_publish_for) : 0);
+}
+
+/* What is not there, not readable, over or far ahead is treated alike: it will be minted. */
 static void load(const struct minter *m, bool next, struct pair *out)
 {
     char name[128];
@@ -116,7 +125,7 @@ static void load(const struct minter *m, bool next, struct pair *out)
         return;
     }
     if (strlen(out->text) != len || !split(out) || !check(m, out) ||
-        over_at(&out->facts) <= m->now) {
+        over_at(&out->facts) <= m->now || is_ahead(&out->facts, m->now, next)) {
         pair_fini(out);
     }
 }
@@ -265,6 +274,17 @@ int64_t qms_cert_next_at(const struct qms_conf *conf)
         }
     }
     return first;
+}
+
+bool qms_cert_ahead(const struct qms_conf *conf, int64_t now)
+{
+    bool ahead = false;
+
+    for (size_t i = 0; i < conf->identity_count; i++) {
+        const struct qms_identity *id = conf->identities[i];
+        ahead = ahead || (id->self_signed != 0 && is_ahead(id, now, false));
+    }
+    return ahead;
 }
 
 void qms_cert_secret(const struct qms_conf *conf, uint8_t secret[32])

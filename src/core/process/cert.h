@@ -17,6 +17,9 @@ QMS_MUST_CHECK qms_err qms_cert_provision(struct qms_conf *conf, const struct qm
 /** The next wall second at which qms_cert_provision would change something; QMS_CERT_NEVER when
  * no identity is self-signed. */
 int64_t qms_cert_next_at(const struct qms_conf *conf);
+/** Whether one of them begins so far in the future that the clock has been set back since it
+ * was minted: qms_cert_provision replaces it. */
+bool qms_cert_ahead(const struct qms_conf *conf, int64_t now);
 /** The 32 secret bytes behind Retry and stateless-reset keys: kept in state_dir ("keys"), else,
  * when that cannot be, random for this run (logged: clients of a former run cannot be told that
  * their connection is gone). */

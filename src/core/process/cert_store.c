@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,7 +29,10 @@ int qms_store_open(const char *dir, struct qms_diag *diag)
                        "Cannot open the folder \"%s\": %s; name another one with "
                        "\"state_dir\".",
                        dir, strerror(errno));
+        return -1;
     }
+    /* Another broker may keep its state there too; without locks they do without. */
+    (void)flock(fd, LOCK_EX);
     return fd;
 }
 

@@ -126,11 +126,21 @@ static int wait_for(const struct qms_master *m, qms_time now)
     }
     if (m->certificates_at != QMS_CERT_NEVER && m->phase == QMS_MASTER_SERVING) {
         int64_t left = m->certificates_at - qms_clock_wall();
-        /* An hour at most: the wall clock may be set. */
-        int64_t due = left <= 0 ? 0 : left < 3600 ? left * 1000 : 3600000;
+        /* A minute at most: the wall clock may be set. */
+        int64_t due = left <= 0 ? 0 : left < 60 ? left * 1000 : 60000;
         ms = ms < 0 || due < ms ? due : ms;
     }
     return ms > INT32_MAX ? INT32_MAX : (int)ms;
+}
+
+/* Where the clock was set back they are due too, but not again at once when that has failed. */
+static bool certificates_are_due(const struct qms_master *m)
+{
+    int64_t now = qms_clock_wall();
+
+    return m->phase == QMS_MASTER_SERVING &&
+           (now >= m->certificates_at ||
+            (m->certificates_at - now > 3600 && qms_cert_ahead(m->conf, now)));
 }
 
 static void turn(struct qms_master *m)
@@ -156,7 +166,7 @@ static void turn(struct qms_master *m)
     qms_time now = qms_clock_now();
     read_signals(m, now);
     obey(m, now);
-    if (m->phase == QMS_MASTER_SERVING && qms_clock_wall() >= m->certificates_at) {
+    if (certificates_are_due(m)) {
         qms_master_renew(m);
     }
     kill_late_workers(m, now);
