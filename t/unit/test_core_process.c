@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -194,6 +195,29 @@ static void a_message_of_another_form_is_refused(void **state)
     assert_int_equal(m.fd_count, 0);
 }
 
+/* An order whose descriptors find no room is still one: whoever gave it must hear of that. */
+static void a_message_without_room_for_its_descriptors_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct qms_message m = {.order = QMS_ORDER_RELOAD, .fds = {0, 0, 0}, .fd_count = 3};
+    struct rlimit before, few;
+    int next = dup(0);
+
+    assert_int_equal(qms_channel_send(f->ends[0], &m), QMS_OK);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){(rlim_t)next + 1, before.rlim_max};
+    assert_int_equal(close(next), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    m = (struct qms_message){.fd_count = 9};
+    assert_int_equal(qms_channel_receive(f->ends[1], &m), QMS_E_LIMIT);
+    assert_int_equal(m.order, QMS_ORDER_RELOAD);
+    assert_int_equal(m.fd_count, 0);
+    int again = dup(0); /* the one that did find room was closed */
+    assert_int_equal(again, next);
+    close(again);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 static void the_answer_to_a_reload_is_told_to_who_waits(void **state)
 {
     struct fixture *f = *state;
@@ -229,6 +253,7 @@ int main(void)
         QMS_TEST(the_answer_to_a_reload_is_told_to_who_waits),
         QMS_TEST(the_end_of_the_other_side_is_noticed),
         QMS_TEST(a_message_of_another_form_is_refused),
+        QMS_TEST(a_message_without_room_for_its_descriptors_is_told),
     };
     return cmocka_run_group_tests_name("core_process", tests, NULL, NULL);
 }

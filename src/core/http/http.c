@@ -235,6 +235,7 @@ static qms_err add_listener(struct qms_http_server *h, struct event_base *base,
         return QMS_E_IO;
     }
     h->bound[h->bound_count++] = bound;
+    qms_http_limit_listener(listener);
     return QMS_OK;
 }
 

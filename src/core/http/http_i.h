@@ -5,6 +5,7 @@
 
 #include <event2/bufferevent.h>
 #include <event2/http.h>
+#include <event2/listener.h>
 
 #include "base/list.h"
 #include "core/http/http.h"
@@ -69,5 +70,7 @@ void qms_http_routes(struct qms_http *http);
 /** Counts connections and stops accepting at the limit.  QMS_E_NOMEM. */
 QMS_MUST_CHECK qms_err qms_http_limit_start(struct qms_http_server *h, struct event_base *base);
 void qms_http_limit_stop(struct qms_http_server *h);
+/** Has one that cannot accept (no descriptor is left) rest until the next second. */
+void qms_http_limit_listener(struct evconnlistener *l);
 
 #endif

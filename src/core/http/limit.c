@@ -7,7 +7,8 @@
  * read what comes for the next descriptor that gets it. */
 #include "core/http/http_i.h"
 
-#include <event2/listener.h>
+#include <errno.h>
+#include <string.h>
 
 #include "base/log.h"
 
@@ -51,9 +52,24 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     sweep(h);
-    if (h->paused && !h->retired && h->connection_count < QMS_HTTP_CONNECTIONS_MAX) {
+    if (!h->retired && h->connection_count < QMS_HTTP_CONNECTIONS_MAX) {
         set_accepting(h, true);
     }
+}
+
+/* What cannot be accepted (no descriptor is left) stays in the kernel's queue, and would wake
+ * the loop for ever: the next sweep tries again. */
+static void on_accept_failed(struct evconnlistener *l, void *arg)
+{
+    (void)arg;
+    qms_log_peer(QMS_LOG_WARN, "HTTP endpoint cannot accept a connection error=\"%s\"",
+                 strerror(errno));
+    evconnlistener_disable(l);
+}
+
+void qms_http_limit_listener(struct evconnlistener *l)
+{
+    evconnlistener_set_error_cb(l, on_accept_failed);
 }
 
 /* evhttp falls back to a bufferevent of its own when this answers NULL. */

@@ -91,11 +91,13 @@ qms_err qms_channel_receive(int end, struct qms_message *m)
         return QMS_E_CLOSED;
     }
     detach(&msg, m);
-    if (n != (ssize_t)sizeof(body) || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
-        for (size_t i = 0; i < m->fd_count; i++) {
-            close(m->fds[i]);
-        }
-        m->fd_count = 0;
+    bool whole = n == (ssize_t)sizeof(body) && (msg.msg_flags & MSG_TRUNC) == 0;
+    bool cut = (msg.msg_flags & MSG_CTRUNC) != 0;
+    for (size_t i = 0; i < m->fd_count && (!whole || cut); i++) {
+        close(m->fds[i]);
+    }
+    m->fd_count = whole && !cut ? m->fd_count : 0;
+    if (!whole) {
         return QMS_E_PROTOCOL;
     }
     m->order = (enum qms_order)body.order;
@@ -103,7 +105,7 @@ qms_err qms_channel_receive(int end, struct qms_message *m)
     m->generation = body.generation;
     memcpy(m->text, body.text, sizeof(m->text));
     m->text[sizeof(m->text) - 1] = 0;
-    return QMS_OK;
+    return cut ? QMS_E_LIMIT : QMS_OK;
 }
 
 void qms_channel_say(int end, enum qms_order order, const char *text)

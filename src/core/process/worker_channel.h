@@ -39,7 +39,9 @@ QMS_MUST_CHECK qms_err qms_channel_pair(int ends[2]);
 /** The descriptors stay the caller's.  QMS_E_CLOSED, QMS_E_AGAIN (full), QMS_E_IO (errno). */
 QMS_MUST_CHECK qms_err qms_channel_send(int end, const struct qms_message *m);
 /** The descriptors become the caller's (close-on-exec).  QMS_E_AGAIN: nothing there;
- * QMS_E_CLOSED: the other side is gone; QMS_E_PROTOCOL: not a message of ours. */
+ * QMS_E_CLOSED: the other side is gone; QMS_E_PROTOCOL: not a message of ours; QMS_E_LIMIT: the
+ * message is there, but this process may not open as many files as came with it: it has none.
+ */
 QMS_MUST_CHECK qms_err qms_channel_receive(int end, struct qms_message *m);
 /** Sends an order with a text and no descriptors; failures are logged. */
 void qms_channel_say(int end, enum qms_order order, const char *text);

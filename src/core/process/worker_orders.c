@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Orders of the master.  A reload is built and offered to the carrier first: only what that one
  * accepts reaches the broker, so a refusal leaves everything as it was. */
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -59,7 +60,8 @@ static struct qms_conf *unpack(struct qms_worker *w, struct qms_message *m,
     size_t len = 0;
 
     if (m->fd_count == 0 || qms_channel_file_read(m->fds[0], &pack, &len) != QMS_OK) {
-        qms_diag_error(diag, "The packed configuration did not arrive.");
+        qms_diag_error(diag, "The packed configuration did not arrive: %s.",
+                       m->fd_count == 0 ? "too many open files" : strerror(errno));
         return NULL;
     }
     struct qms_bytes bytes = {pack, len};
@@ -149,7 +151,13 @@ void qms_worker_on_orders(evutil_socket_t fd, short what, void *arg)
 
     (void)what;
     w->now = qms_clock_now();
-    while ((err = qms_channel_receive(fd, &m)) == QMS_OK) {
+    while ((err = qms_channel_receive(fd, &m)) == QMS_OK || err == QMS_E_LIMIT) {
+        if (err == QMS_E_LIMIT) {
+            qms_log(QMS_LOG_ERROR,
+                    "an order of the master came without its descriptors order=%d "
+                    "remedy=\"more open files: RLIMIT_NOFILE\"",
+                    (int)m.order);
+        }
         obey(w, &m);
     }
     if (err == QMS_E_CLOSED) {
