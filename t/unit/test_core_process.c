@@ -171,6 +171,20 @@ static void as_many_descriptors_as_roots_are_allowed_go_through(void **state)
     }
 }
 
+static void last_words_arrive_from_one_that_did_not_listen(void **state)
+{
+    struct fixture *f = *state;
+    struct qms_message got;
+
+    qms_channel_say(f->ends[0], QMS_ORDER_QUIT, "");
+    qms_channel_say(f->ends[1], QMS_ORDER_FAILED, "no room");
+    close(f->ends[1]);
+    f->ends[1] = -1;
+    assert_int_equal(qms_channel_receive(f->ends[0], &got), QMS_OK);
+    assert_string_equal(got.text, "no room");
+    assert_int_equal(qms_channel_receive(f->ends[0], &got), QMS_E_CLOSED);
+}
+
 static void the_end_of_the_other_side_is_noticed(void **state)
 {
     struct fixture *f = *state;
@@ -251,6 +265,7 @@ int main(void)
         QMS_TEST(messages_carry_text_and_descriptors),
         QMS_TEST(as_many_descriptors_as_roots_are_allowed_go_through),
         QMS_TEST(the_answer_to_a_reload_is_told_to_who_waits),
+        QMS_TEST(last_words_arrive_from_one_that_did_not_listen),
         QMS_TEST(the_end_of_the_other_side_is_noticed),
         QMS_TEST(a_message_of_another_form_is_refused),
         QMS_TEST(a_message_without_room_for_its_descriptors_is_told),

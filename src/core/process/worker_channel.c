@@ -83,6 +83,11 @@ qms_err qms_channel_receive(int end, struct qms_message *m)
                          .msg_controllen = sizeof(control)};
     ssize_t n = recvmsg(end, &msg, MSG_CMSG_CLOEXEC);
 
+    /* The other side has closed with something unread, which the kernel tells once and ahead of
+     * the other side's last words. */
+    if (n < 0 && errno == ECONNRESET) {
+        n = recvmsg(end, &msg, MSG_CMSG_CLOEXEC);
+    }
     m->fd_count = 0;
     if (n < 0) {
         return errno == EAGAIN || errno == EINTR ? QMS_E_AGAIN : QMS_E_CLOSED;
