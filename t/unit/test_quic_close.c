@@ -336,6 +336,25 @@ static void retry_always_still_connects(void **state)
     assert_int_equal(r->server.admitted, 1);
 }
 
+/* Six first packets wait when the server looks. */
+static void retry_turns_itself_on_and_off(void **state)
+{
+    struct rig *r = *state;
+
+    r->server_config.retry_above = 2;
+    rig_start(r);
+    for (int i = 0; i < 6; i++) {
+        rig_connect(r);
+    }
+    for (int i = 0; i < 200 && server_stats(r).handshakes_completed < 6; i++) {
+        rig_run(r, 10);
+    }
+    assert_int_equal(server_stats(r).handshakes_completed, 6);
+    assert_int_equal(server_stats(r).retries_sent, 3);
+    rig_establish(r);
+    assert_int_equal(server_stats(r).retries_sent, 3);
+}
+
 static void refused_client_is_told_so(void **state)
 {
     struct rig *r = *state;
@@ -568,6 +587,7 @@ int main(void)
         QMS_TEST(insecure_client_takes_any_certificate),
         QMS_TEST(unknown_alpn_is_refused_with_the_tls_alert),
         QMS_TEST(retry_always_still_connects),
+        QMS_TEST(retry_turns_itself_on_and_off),
         QMS_TEST(refused_client_is_told_so),
         QMS_TEST(nobody_new_after_stop_accepting),
         QMS_TEST(handshakes_beyond_the_cap_are_dropped),
