@@ -27,7 +27,9 @@
 extern "C" {
 #endif
 
-#define QMS_MODULE_ABI 1
+/** Counts up with each change of this header that a module which was built before would not
+ * survive: a broker loads modules of its own number only. */
+#define QMS_MODULE_ABI 2
 
 /** Makes the one symbol that a shared object must export. */
 #define QMS_MODULE_EXPORT                                                                      \
