@@ -170,7 +170,7 @@ void qms_conn_read(struct qms_quic_conn *c, struct qms_socket *sock, struct qms_
     c->link.now = ep->now;
     c->stats.bytes_received += pkt.len;
     c->stats.packets_received++;
-    qms_peek_begin(&ep->peek);
+    qms_peek_begin(&ep->peek, !c->server && !c->handshaken);
     int rv = ngtcp2_conn_read_pkt(c->ng, &path, NULL, pkt.data, pkt.len, ep->now);
     qms_peek_end();
     if (rv != 0) {

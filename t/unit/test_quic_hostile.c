@@ -24,12 +24,13 @@ static struct {
     size_t len;
     unsigned sent;
     size_t (*params)(uint8_t *buf, size_t len);
+    bool takes_ids_back; /* the server, with the first ids that it gives */
+    unsigned taken_back;
 } hostile;
 
 static int setup(void **state)
 {
-    hostile.frames = NULL;
-    hostile.params = NULL;
+    memset(&hostile, 0, sizeof(hostile));
     *state = rig_new();
     return 0;
 }
@@ -64,6 +65,13 @@ int __wrap_ngtcp2_crypto_encrypt_cb(uint8_t *dest, const ngtcp2_crypto_aead *aea
         memcpy(packet, hostile.frames, hostile.len);
         plain = packet;
         hostile.sent++;
+    } else if (hostile.takes_ids_back && hostile.taken_back == 0 && len <= sizeof(packet) &&
+               (aad[0] & 0x80) == 0 && plain[0] == 0x18) {
+        memcpy(packet, plain, len);
+        packet[1] = 25; /* number, and up to which they are taken back */
+        packet[2] = 9;
+        plain = packet;
+        hostile.taken_back++;
     }
     return __real_ngtcp2_crypto_encrypt_cb(dest, aead, ctx, plain, len, nonce, nonce_len, aad,
                                            aad_len);
@@ -364,6 +372,30 @@ static void each_bad_parameter_ends_the_handshake(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* ---- a server that is hostile to its client ---- */
+
+static void it_works(struct rig *r)
+{
+    r->server.echo = true;
+    struct rig_stream *s = rig_open(&r->client, true, 128);
+    uint64_t sum = rig_write(s, 1000);
+    r->client.link->ops->finish(s->st);
+    assert_true(rig_until(r, &s->fin, 5000));
+    assert_int_equal(s->sum, sum);
+}
+
+/* ngtcp2 1.11 takes them before its handshake is over, and then asserts that the first is in
+ * use.
+ */
+static void a_server_that_takes_its_ids_back_at_once_is_survived(void **state)
+{
+    hostile.takes_ids_back = true;
+    rig_start(*state);
+    rig_establish(*state);
+    assert_int_equal(hostile.taken_back, 1);
+    it_works(*state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +404,7 @@ int main(void)
         QMS_TEST(harmless_frames_are_ignored),
         cmocka_unit_test(a_key_update_is_found_behind_any_message),
         QMS_TEST(each_bad_parameter_ends_the_handshake),
+        QMS_TEST(a_server_that_takes_its_ids_back_at_once_is_survived),
     };
 
     return cmocka_run_group_tests_name("quic_hostile", tests, NULL, NULL);
