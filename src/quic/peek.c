@@ -10,6 +10,7 @@
 
 #define FRAME_STOP_SENDING      0x05
 #define FRAME_NEW_CONNECTION_ID 0x18
+#define FRAME_HANDSHAKE_DONE    0x1e
 
 static const char *const fields[] = {
     [0x00] = "",    [0x01] = "",   [0x02] = "a",   [0x03] = "avvv", [0x04] = "vvv",
@@ -145,9 +146,9 @@ void qms_peek_frames(struct qms_peek *peek, struct qms_bytes payload)
         peek->odd += is_odd(type, len);
         if (type == FRAME_STOP_SENDING) {
             keep(peek, values[0], values[1]);
-        } else if (type == FRAME_NEW_CONNECTION_ID) {
-            peek->retires = peek->retires || values[1] > 0;
         }
+        peek->too_early = peek->too_early || type == FRAME_HANDSHAKE_DONE ||
+                          (type == FRAME_NEW_CONNECTION_ID && values[1] > 0);
     }
 }
 
@@ -160,9 +161,9 @@ int qms_peek_decrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead,
                                       noncelen, aad, aadlen);
 
     if (rv == 0 && current != NULL && ciphertextlen > aead->max_overhead) {
-        current->retires = false;
+        current->too_early = false;
         qms_peek_frames(current, (struct qms_bytes){dest, ciphertextlen - aead->max_overhead});
-        rv = current->young && current->retires ? NGTCP2_ERR_DECRYPT : 0;
+        rv = current->young && current->too_early ? NGTCP2_ERR_DECRYPT : 0;
     }
     return rv;
 }

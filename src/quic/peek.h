@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Finds the STOP_SENDING frames of received packets, counts odd ones, and keeps a client from
- * one that ngtcp2 asserts not to come.
+ * those that ngtcp2 does not stand yet.
  *
  * ngtcp2 1.11 answers STOP_SENDING with RESET_STREAM by itself and tells nobody: its
  * stream_stop_sending callback is about our own.  So the decrypt callback, through which every
@@ -25,14 +25,15 @@ struct qms_peek {
     /* Frames that an honest peer sends rarely and a hostile one could send for ever: PING,
      * CRYPTO, PATH_CHALLENGE, NEW_ and RETIRE_CONNECTION_ID, and STREAM without data or FIN. */
     unsigned odd;
-    /* A client whose handshake is not over: by its end ngtcp2 1.11 asserts that the first id of
-     * the server is in use, but it lets the server take that back before. */
+    /* A client whose handshake is not over.  Data of a server may come before, but ngtcp2 1.11
+     * does not stand all of it: it asserts by the end of the handshake that the server's first
+     * id is in use, and needs keys that it drops at HANDSHAKE_DONE. */
     bool young;
-    bool retires; /* NEW_CONNECTION_ID with Retire Prior To, in the newest packet */
+    bool too_early; /* the newest packet has NEW_CONNECTION_ID that takes ids back, or that */
 };
 
-/** Collects into `peek` what is decrypted on this thread until qms_peek_end.  Of one that
- * is `young`, packets that would meet the assertion are dropped as if they had not arrived. */
+/** Collects into `peek` what is decrypted on this thread until qms_peek_end.  Of one
+ * that is `young`, packets that are `too_early` are dropped as if they had not arrived. */
 void qms_peek_begin(struct qms_peek *peek, bool young);
 void qms_peek_end(void);
 void qms_peek_fini(struct qms_peek *peek);
