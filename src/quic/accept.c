@@ -206,7 +206,8 @@ static void admit(struct qms_socket *sock, const ngtcp2_pkt_hd *hd, const struct
         }
         return;
     }
-    ep->half_open++;
+    c->half_open = qms_crowd_counter(&ep->half_open, &m->remote.sa);
+    qms_crowd_enter(&ep->half_open, c->half_open);
     ep->stats.handshakes_started++;
     qms_conn_read(c, sock, pkt, m);
 }
@@ -231,7 +232,8 @@ void qms_accept(struct qms_socket *sock, const ngtcp2_version_cid *vc, struct qm
         refuse(sock, &hd, m, NGTCP2_CONNECTION_REFUSED);
         return;
     }
-    if (ep->half_open >= f->half_open_max) {
+    if (!qms_crowd_has_room(&ep->half_open, qms_crowd_counter(&ep->half_open, &m->remote.sa),
+                            f->half_open_max)) {
         ep->stats.packets_dropped++; /* the client tries again by itself */
         return;
     }
@@ -243,7 +245,7 @@ void qms_accept(struct qms_socket *sock, const ngtcp2_version_cid *vc, struct qm
         return;
     }
     if (origin.token == QMS_TOKEN_NONE &&
-        (f->retry_above == 0 || ep->half_open > f->retry_above)) {
+        (f->retry_above == 0 || ep->half_open.total > f->retry_above)) {
         send_retry(sock, &hd, m);
         return;
     }

@@ -40,7 +40,7 @@ static bool ticket_is_due(const struct qms_quic_conn *c)
 
 static int server_ready(struct qms_quic_conn *c)
 {
-    c->ep->half_open--;
+    qms_crowd_leave(&c->ep->half_open, c->half_open);
     /* Best effort: resumption and address tokens only save time. */
     if (ticket_is_due(c)) {
         (void)gnutls_session_ticket_send(c->tls.gnutls, 1, 0);

@@ -115,7 +115,7 @@ static void tell(struct qms_quic_conn *c, const struct qms_link_close *why)
         count_failure(&ep->stats, why);
     }
     if (c->server && !c->handshaken) {
-        ep->half_open--;
+        qms_crowd_leave(&ep->half_open, c->half_open);
     }
     if (c->server && !c->announced) {
         if (ep->events->on_handshake_failed != NULL) {

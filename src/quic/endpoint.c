@@ -89,6 +89,7 @@ static qms_err init(struct qms_endpoint *ep, const struct qms_quic_config *confi
     uint8_t seed[16];
 
     qms_random(seed, sizeof(seed));
+    qms_random(ep->half_open.seed, sizeof(ep->half_open.seed));
     qms_list_init(&ep->dirty);
     qms_list_init(&ep->conns);
     qms_list_init(&ep->ended);

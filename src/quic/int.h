@@ -20,6 +20,7 @@
 #include "base/sched.h"
 #include "quic/allowance.h"
 #include "quic/cid.h"
+#include "quic/crowd.h"
 #include "quic/crypto_in.h"
 #include "quic/endpoint.h"
 #include "quic/peek.h"
@@ -99,7 +100,8 @@ struct qms_endpoint {
     struct qms_list dirty; /* connections with something to write */
     struct qms_list conns;
     struct qms_list ended; /* routes in their closing period, oldest first */
-    size_t ended_count, half_open;
+    size_t ended_count;
+    struct qms_crowd half_open; /* server: handshakes under way */
 
     struct qms_socket **by_fd;
     size_t by_fd_cap;
@@ -132,6 +134,7 @@ struct qms_quic_conn {
     struct qms_dest *route;
     ngtcp2_conn *ng;
     struct qms_proven proven; /* server: what the client has shown of itself */
+    uint16_t half_open;       /* server: its counter in the endpoint's crowd */
     struct qms_tls_session tls;
     struct qms_crypto_level crypto_in[3]; /* by ngtcp2_encryption_level */
     struct qms_list dirty;                /* in the endpoint's, or in the socket's `stalled` */

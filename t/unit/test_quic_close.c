@@ -399,6 +399,26 @@ static void handshakes_beyond_the_cap_are_dropped(void **state)
     assert_int_equal(r->server.admitted, 0);
 }
 
+/* Six first packets wait when the server looks; all are of one address. */
+static void one_address_waits_where_half_of_the_places_are_taken(void **state)
+{
+    struct rig *r = *state;
+
+    r->server_config.half_open_max = 4;
+    r->server_config.retry_above = 1000;
+    rig_start(r);
+    for (int i = 0; i < 6; i++) {
+        rig_connect(r);
+    }
+    rig_run(r, 1);
+    assert_int_equal(server_stats(r).handshakes_started, 2);
+    assert_int_equal(server_stats(r).packets_dropped, 4);
+    for (int i = 0; i < 500 && server_stats(r).handshakes_completed < 6; i++) {
+        rig_run(r, 10);
+    }
+    assert_int_equal(server_stats(r).handshakes_completed, 6); /* each came again by itself */
+}
+
 /* ---- strangers' packets ---- */
 
 /* Sends raw bytes to the server and returns the length of its answer, 0 for silence. */
@@ -591,6 +611,7 @@ int main(void)
         QMS_TEST(refused_client_is_told_so),
         QMS_TEST(nobody_new_after_stop_accepting),
         QMS_TEST(handshakes_beyond_the_cap_are_dropped),
+        QMS_TEST(one_address_waits_where_half_of_the_places_are_taken),
         QMS_TEST(unknown_version_is_answered_with_ours),
         QMS_TEST(unknown_connection_is_reset_with_fewer_bytes_and_not_for_ever),
         QMS_TEST(junk_of_every_length_is_survived),
