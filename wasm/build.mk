@@ -55,6 +55,10 @@ $(package)/quicms-core.js: $(call object,$(sources) $(package_sources)) $(librar
 	mv $(out)/quicms-core.wasm $(@D)/quicms-core.wasm
 	mv $(out)/quicms-core.mjs $@
 
+# Lines of comment stay in the source: the package has 60 kB.
+$(package)/%.js: $(srcdir)/wasm/npm/%.js
+	@mkdir -p $(@D)
+	sed '2,$${/^ *\/\/\( \|$$\)/d;}' $< >$@
 $(package)/%: $(srcdir)/wasm/npm/%
 	@mkdir -p $(@D)
 	cp $< $@
