@@ -140,6 +140,7 @@ void qms_master_conf_settle(struct qms_master *m, bool serves)
     }
     if (!serves) {
         m->conf = m->before;
+        qms_sockets_take(m->conf, other); /* where the kernel numbers them none may be lost */
         m->since = m->before_since;
     }
     m->before = NULL;

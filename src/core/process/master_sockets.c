@@ -404,6 +404,13 @@ qms_err qms_sockets_move(struct qms_conf *to, struct qms_conf *from, size_t slot
     return err;
 }
 
+void qms_sockets_take(struct qms_conf *to, struct qms_conf *from)
+{
+    struct sharing s = {.from = from};
+
+    (void)qms_sockets_each(to, take_one, &s);
+}
+
 static qms_err leave_one(void *arg, struct qms_listen *l, bool tcp)
 {
     struct qms_listen same = *l;

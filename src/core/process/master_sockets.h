@@ -31,6 +31,9 @@ QMS_MUST_CHECK qms_err qms_sockets_share(struct qms_conf *to, struct qms_conf *f
  * QMS_E_IO: diag says which address and why; nothing new stays open. */
 QMS_MUST_CHECK qms_err qms_sockets_move(struct qms_conf *to, struct qms_conf *from,
                                         size_t slots, struct qms_diag *diag);
+/** Gives the listens of `to` all sockets that `from` has for the same addresses, those of slots
+ * that were opened meanwhile too. */
+void qms_sockets_take(struct qms_conf *to, struct qms_conf *from);
 /** Closes the sockets of `old` whose addresses `kept` does not have. */
 void qms_sockets_leave(struct qms_conf *old, struct qms_conf *kept);
 void qms_sockets_close(struct qms_conf *conf);
